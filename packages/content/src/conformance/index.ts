@@ -1,0 +1,2 @@
+// The suites a port owns: an implementation passes them or is none.
+export {};

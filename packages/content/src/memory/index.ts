@@ -1,0 +1,2 @@
+// Memory implementations of the ports: real enough to test against, gone when the process is.
+export {};

@@ -1,0 +1,2 @@
+// The composition root: configuration, roles, command line, control socket.
+export {};

@@ -1,0 +1,2 @@
+// Image to packs and back: ingest, read, rebuild, verify. Sees ports only.
+export {};

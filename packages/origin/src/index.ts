@@ -1,0 +1,2 @@
+// Where images come from outside the swarm: a directory, Glance, its file store, an HTTP URL.
+export {};

@@ -1,0 +1,2 @@
+// Peers: membership, inventory, scheduling and transfer of pieces.
+export {};
