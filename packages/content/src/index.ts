@@ -1,2 +1,24 @@
-// The nouns: chunk, piece, pack, manifest; their codecs, the pure algorithms on them, and the ports.
-export {};
+/**
+ * content: the nouns and what is pure about them. An image is cut into chunks (cutter), chunks are kept in packs (pack-descriptor, chunk-set),
+ * a manifest tells how chunks make an image again, an image-record says who vouches for it. FORMAT.md gives every byte.
+ * `ports/` are the shapes that store, origin and swarm implement and image uses.
+ */
+export { cdc64k, fixed64k } from './cutter-spec.ts';
+export type { CutterSpec } from './cutter-spec.ts';
+export * from './chunk-set.ts';
+export { ContentError } from './content-error.ts';
+export type { ContentErrorCode } from './content-error.ts';
+export { digestBackend, digestEquals, digestHex, digestOf, loadNativeDigest, loadPortableDigest } from './digest.ts';
+export type { DigestBackend } from './digest.ts';
+export * from './ids.ts';
+export type { ImageHash } from './image-hash.ts';
+export type { ImageRecord, Signer } from './image-record.ts';
+export { limits } from './limits.ts';
+export type { Extent, ExtentTable, Manifest } from './manifest.ts';
+export * from './pack-descriptor.ts';
+export { sealPiece, verifyPiece } from './verified-piece.ts';
+export type { VerifiedPiece } from './verified-piece.ts';
+export type * from './ports/image-catalog.ts';
+export type * from './ports/origin.ts';
+export type * from './ports/pack-store.ts';
+export type * from './ports/swarm.ts';

@@ -1,2 +1,25 @@
-// Clock, random, coded errors, lifecycle, retry: what every layer needs, without one word of the domain.
-export {};
+/**
+ * runtime: what every part needs and no part owns — time, chance, coded errors, cancelling, lifecycles, retries, rates, units.
+ * No word of the domain: nothing here knows what an image or a peer is.
+ */
+export { CodedError, errorCode, isCodedError } from './coded-error.ts';
+export type { CodedErrorOptions } from './coded-error.ts';
+export { systemClock } from './clock.ts';
+export type { Clock, Waiting } from './clock.ts';
+export { createVirtualClock } from './virtual-clock.ts';
+export type { VirtualClock } from './virtual-clock.ts';
+export { createSeededRandom, shuffled, systemRandom } from './random.ts';
+export type { Random } from './random.ts';
+export { silentLogger } from './logger.ts';
+export type { Logger, LogFields } from './logger.ts';
+export { createLifecycle } from './lifecycle.ts';
+export type { Lifecycle } from './lifecycle.ts';
+export { retry } from './retry.ts';
+export type { RetryOptions } from './retry.ts';
+export { createSingleFlight } from './single-flight.ts';
+export type { SingleFlight } from './single-flight.ts';
+export { createSemaphore } from './semaphore.ts';
+export type { Semaphore } from './semaphore.ts';
+export { createTokenBucket } from './token-bucket.ts';
+export type { TokenBucket } from './token-bucket.ts';
+export { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from './units.ts';

@@ -1,0 +1,109 @@
+import type { ChunkSet } from '../chunk-set.ts';
+import type { Domain, PackId } from '../ids.ts';
+import type { PackDescriptor } from '../pack-descriptor.ts';
+import type { VerifiedPiece } from '../verified-piece.ts';
+
+/** Where a chunk lies: its pack and its number within it. */
+export interface ChunkLocation {
+  readonly pack: PackId;
+  readonly chunk: number;
+}
+
+export interface Waiting {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Packs on this host. Laws:
+ * - `addPack` is idempotent and keeps no chunk; it makes the pack's digests findable by `findChunks`.
+ * - A chunk is present only if its bytes were verified (VerifiedPiece) and, across a crash, only if its data was durable before the mark was.
+ *   What was written since the last `sync` may be absent after a crash; what is present is never wrong because of one.
+ * - `writePiece` of what is present already changes nothing. The store copies or writes the bytes before it resolves: the caller keeps the buffer.
+ * - Reads reject with STORE_CHUNK_ABSENT if any chunk asked for is absent, STORE_PACK_UNKNOWN for a pack that was never added; they do not hash
+ *   (who hands the bytes out does).
+ * - A pack with an open lease or a pin is never evicted.
+ * - After `close` every call rejects with STORE_CLOSED. A full disk is STORE_DISK_FULL and loses nothing that was present.
+ */
+export interface PackStore {
+  addPack(descriptor: PackDescriptor, waiting?: Waiting): Promise<void>;
+  findPack(pack: PackId, waiting?: Waiting): Promise<PackDescriptor | undefined>;
+  /** Known packs with what is present of each, from memory, in no particular order. */
+  inventory(): Iterable<PackInventory>;
+  /** A copy of what is present; undefined for an unknown pack. From memory. */
+  present(pack: PackId): ChunkSet | undefined;
+  /** For each digest (32 bytes each, concatenated) a present chunk with it in one of `domains`; else a known absent one if `allowAbsent`; else undefined. */
+  findChunks(
+    digests: Uint8Array,
+    options: {
+      readonly domains: readonly Domain[];
+      readonly allowAbsent?: boolean;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<readonly (ChunkLocation | undefined)[]>;
+  writePiece(piece: VerifiedPiece, waiting?: Waiting): Promise<void>;
+  /** The masked chunks of a piece, plain, in ascending order. The caller owns the buffer. */
+  readPiece(pack: PackId, piece: number, mask: number, waiting?: Waiting): Promise<Uint8Array>;
+  /** `count` consecutive chunks into `into` (exactly their plain bytes long) or into a new buffer. */
+  readChunks(
+    pack: PackId,
+    firstChunk: number,
+    count: number,
+    options?: Waiting & { readonly into?: Uint8Array },
+  ): Promise<Uint8Array>;
+  /** Makes everything written so far durable. Also happens by itself in batches. */
+  sync(): Promise<void>;
+  /** Keeps packs from eviction until the lease is released; leases do not survive the process. Marks them used. */
+  lease(packs: Iterable<PackId>): PackLease;
+  /** Pins survive restarts. Several reasons may pin one pack; it is pinned until the last is taken away. */
+  pin(packs: Iterable<PackId>, reason: string): Promise<void>;
+  unpin(reason: string): Promise<void>;
+  pins(): Promise<ReadonlyMap<string, readonly PackId[]>>;
+  /** Evicts packs by least recent use until at most `maxBytes` of chunk data is kept. */
+  evict(maxBytes: number, waiting?: Waiting): Promise<EvictionReport>;
+  /** Re-hashes every present chunk, and drops from presence what is bad. */
+  verify(options?: Waiting & { readonly onProgress?: (progress: VerifyProgress) => void }): Promise<VerifyReport>;
+  usage(): StoreUsage;
+  /** Called after chunks became present (once per written piece, from memory, must not throw); returns how to stop. */
+  onPresent(listener: (pack: PackId, piece: number, mask: number) => void): () => void;
+  /** Called after a pack was evicted or chunks of it were dropped. */
+  onAbsent(listener: (pack: PackId) => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface PackInventory {
+  readonly pack: PackId;
+  readonly present: ChunkSet;
+}
+
+export interface PackLease {
+  release(): void;
+}
+
+export interface EvictionReport {
+  readonly evictedPacks: number;
+  readonly evictedBytes: number;
+  /** What is left, and how much of it cannot be evicted (pinned or leased). */
+  readonly keptBytes: number;
+  readonly heldBytes: number;
+}
+
+export interface VerifyProgress {
+  readonly checkedBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface VerifyReport {
+  readonly packs: number;
+  readonly checkedChunks: number;
+  readonly checkedBytes: number;
+  readonly badChunks: readonly ChunkLocation[];
+  /** Files in the store's directory that belong to no known pack. */
+  readonly strayFiles: readonly string[];
+}
+
+export interface StoreUsage {
+  readonly packs: number;
+  /** Plain bytes of present chunks. */
+  readonly presentBytes: number;
+  readonly pinnedPacks: number;
+}

@@ -1,0 +1,59 @@
+import type { ChunkSet } from '../chunk-set.ts';
+import type { ImageRef, ManifestId, PackId } from '../ids.ts';
+import type { ImageRecord } from '../image-record.ts';
+import type { Manifest } from '../manifest.ts';
+import type { PackDescriptor } from '../pack-descriptor.ts';
+import type { VerifiedPiece } from '../verified-piece.ts';
+import type { Waiting } from './pack-store.ts';
+
+/** Where bytes came from, in the order in which a node prefers them. `seeder` and `origin` cross the store's link. */
+export type SourceKind = 'local' | 'peer' | 'seeder' | 'origin';
+
+/**
+ * The other hosts. Laws: nothing that fails its digest or signature is ever returned or stored; who sent it is banned and another asked.
+ * `find…` resolves to undefined when no connected peer knows it; all end with the signal's reason when it aborts.
+ */
+export interface Swarm {
+  /** Records for `ref` with good signatures from connected peers, seeders asked first; latest first. Trust in the publisher is the caller's matter. */
+  findRecords(ref: ImageRef, waiting?: Waiting): Promise<readonly ImageRecord[]>;
+  findManifest(id: ManifestId, waiting?: Waiting): Promise<Manifest | undefined>;
+  findDescriptor(id: PackId, waiting?: Waiting): Promise<PackDescriptor | undefined>;
+  /**
+   * Brings the wanted chunks into the store from peers and seeders and, when they cannot, from `lastResort`; one schedule over all packs, each piece
+   * asked of one source at a time (hedged when it stalls). Fetches of one node share it: a piece that several want is fetched once.
+   * Resolves when all are present; rejects with SWARM_NO_SOURCE (naming what nobody has) after `giveUpMs` without any progress.
+   */
+  fetch(
+    wants: readonly PackWant[],
+    options?: Waiting & {
+      readonly lastResort?: PieceSource | undefined;
+      readonly onProgress?: (progress: FetchProgress) => void;
+    },
+  ): Promise<FetchReport>;
+}
+
+export interface PackWant {
+  readonly pack: PackId;
+  readonly chunks: ChunkSet;
+}
+
+/** Reads pieces from outside the swarm (an origin through a manifest). Verified by whoever made it: it returns nothing else. */
+export interface PieceSource {
+  readonly kind: SourceKind;
+  readPiece(pack: PackId, piece: number, mask: number, waiting?: Waiting): Promise<VerifiedPiece>;
+  /** Whether the source can give these chunks at all (an origin gives only what its image contains). */
+  covers(pack: PackId, piece: number, mask: number): boolean;
+}
+
+export interface FetchProgress {
+  readonly wantedBytes: number;
+  readonly fetchedBytes: number;
+  readonly bytesBySource: Readonly<Record<SourceKind, number>>;
+}
+
+export interface FetchReport extends FetchProgress {
+  /** Bytes that arrived and were present already (hedges). */
+  readonly duplicateBytes: number;
+  readonly badChunks: number;
+  readonly durationMs: number;
+}
