@@ -2,26 +2,31 @@ import { defineConfig } from 'vitest/config';
 
 // The packages export their sources under this condition: tests run without a build.
 const conditions = ['source', 'node', 'import', 'module', 'default'];
-const resolve = { conditions };
-const ssr = { resolve: { conditions, externalConditions: conditions } };
+
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+};
+
+const common = {
+  setupFiles: ['test/setup/leaked-handles.ts'],
+  // For what the tests load outside of vite: worker threads, and modules of ours imported by a plain module.
+  execArgv: ['--conditions=source'],
+};
 
 export default defineConfig({
-  resolve,
-  ssr,
+  ...shared,
   test: {
+    reporters: ['default'],
     projects: [
       {
-        resolve,
-        ssr,
-        test: {
-          name: 'unit',
-          include: ['packages/*/test/**/*.test.ts', 'test/*.test.ts'],
-        },
+        ...shared,
+        test: { ...common, name: 'unit', include: ['packages/*/test/**/*.test.ts', 'test/*.test.ts'] },
       },
       {
-        resolve,
-        ssr,
+        ...shared,
         test: {
+          ...common,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 300_000,
