@@ -169,7 +169,10 @@ describe('the repository', () => {
     // git grep ends with status 1 when it finds nothing, which is what we want.
     const grep = (pattern: string, ...paths: string[]): string => {
       try {
-        return execFileSync('git', ['grep', '-nIE', pattern, '--', ...paths], { cwd: root, encoding: 'utf8' });
+        return execFileSync('git', ['-c', 'safe.directory=*', 'grep', '-nIE', pattern, '--', ...paths], {
+          cwd: root,
+          encoding: 'utf8',
+        });
       } catch (error) {
         if (error instanceof Error && 'status' in error && error.status === 1) return '';
         throw error;

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Installs what the whole test suite needs beyond Node and npm, on Debian or Ubuntu:
+#
+#   glance-api, python3-glanceclient   a real Glance for the integration tests to drive
+#   qemu-utils                         qemu-img, which writes qcow2 as Nova writes it
+#   e2fsprogs                          mkfs.ext4, for images with a real file system in them
+#   curl                               an HTTP client that is not ours
+#
+# Needs root, since apt does. Without these packages `npm test` skips the tests that need them, and says so.
+# Running it again installs only what is missing. No service is started: the tests start their own Glance.
+set -euo pipefail
+
+packages=(glance-api python3-glanceclient qemu-utils e2fsprogs curl)
+
+is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+missing=()
+for package in "${packages[@]}"; do
+  is_installed "$package" || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "Everything is installed: ${packages[*]}"
+  exit 0
+fi
+
+if [ "$(id -u)" -ne 0 ]; then
+  echo "Missing: ${missing[*]}. Only root can install them: run 'sudo $0'." >&2
+  exit 1
+fi
+
+# Debian's maintainer scripts start the service they install. A policy-rc.d that says 101 forbids it; where the machine
+# has its own, that one decides.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+
+log=$(mktemp)
+export DEBIAN_FRONTEND=noninteractive
+echo "Installing ${missing[*]} ..."
+if ! { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  tail -n 30 "$log" >&2
+  echo "apt-get could not install ${missing[*]}: its last lines are above, all of them in $log." >&2
+  exit 1
+fi
+rm -f "$log"
