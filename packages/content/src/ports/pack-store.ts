@@ -41,6 +41,8 @@ export interface PackStore {
     },
   ): Promise<readonly (ChunkLocation | undefined)[]>;
   writePiece(piece: VerifiedPiece, waiting?: Waiting): Promise<void>;
+  /** Begins a pack whose descriptor is not known yet; see PackStage. Several may be open at once. */
+  stagePack(waiting?: Waiting): Promise<PackStage>;
   /** The masked chunks of a piece, plain, in ascending order. The caller owns the buffer. */
   readPiece(pack: PackId, piece: number, mask: number, waiting?: Waiting): Promise<Uint8Array>;
   /** `count` consecutive chunks into `into` (exactly their plain bytes long) or into a new buffer. */
@@ -52,7 +54,7 @@ export interface PackStore {
   ): Promise<Uint8Array>;
   /** Makes everything written so far durable. Also happens by itself in batches. */
   sync(): Promise<void>;
-  /** Keeps packs from eviction until the lease is released; leases do not survive the process. Marks them used. */
+  /** Keeps packs from eviction until the lease is released, also packs that become known later; leases do not survive the process. Marks them used. */
   lease(packs: Iterable<PackId>): PackLease;
   /** Pins survive restarts. Several reasons may pin one pack; it is pinned until the last is taken away. */
   pin(packs: Iterable<PackId>, reason: string): Promise<void>;
@@ -68,6 +70,23 @@ export interface PackStore {
   /** Called after a pack was evicted or chunks of it were dropped. */
   onAbsent(listener: (pack: PackId) => void): () => void;
   close(): Promise<void>;
+}
+
+/**
+ * A pack in the making: its id depends on all of its chunks, and they are too many to hold in memory until the last is known. For ingest alone,
+ * which hashes the very bytes that it appends. Laws:
+ * - `append` puts the buffers' bytes after all those appended before. Calls may overlap: their order alone decides where bytes land. The caller
+ *   keeps the buffers, and must not change them before the call resolves. After one call has failed, every later one and `finish` reject too.
+ * - `finish` waits for every append, adds the pack and makes all its chunks present as `writePiece` does (durable with the next `sync`, listeners
+ *   called once per piece). A pack known before, wholly or partly present or leased, becomes wholly present. Rejects with STORE_STAGE_MISMATCH, and
+ *   drops the stage, if the bytes appended are not as many as the descriptor's.
+ * - `discard` frees what the stage took; idempotent, does nothing after `finish`, never rejects. What a killed process staged is gone at the next open.
+ * - Staged bytes are invisible: no inventory, no usage, nothing readable. A full disk is STORE_DISK_FULL, and the stage can only be discarded.
+ */
+export interface PackStage {
+  append(buffers: readonly Uint8Array[], waiting?: Waiting): Promise<void>;
+  finish(descriptor: PackDescriptor, waiting?: Waiting): Promise<void>;
+  discard(): Promise<void>;
 }
 
 export interface PackInventory {
