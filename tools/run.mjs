@@ -28,6 +28,7 @@ const TASKS = {
   build: { command: [bin('tsc'), '-b'], about: 'compile every package to dist/' },
   lint: { command: [bin('oxlint'), '--type-aware'], about: 'lint, with types' },
   format: { command: [bin('biome'), 'format', '--write'], about: 'format in place' },
+  lock: { command: ['tools/complete-lock.ts'], about: 'complete package-lock.json after `npm install`' },
 };
 
 const MINIMUM_NODE_MAJOR = 24;
