@@ -65,6 +65,8 @@ export interface PackStore {
   /** Re-hashes every present chunk, and drops from presence what is bad. */
   verify(options?: Waiting & { readonly onProgress?: (progress: VerifyProgress) => void }): Promise<VerifyReport>;
   usage(): StoreUsage;
+  /** Takes chunks that a reader found bad from presence, so that they can be fetched anew. Durable when resolved; absent ones are passed over. */
+  dropChunks(pack: PackId, chunks: ChunkSet, waiting?: Waiting): Promise<void>;
   /** Called after chunks became present (once per written piece, from memory, must not throw); returns how to stop. */
   onPresent(listener: (pack: PackId, piece: number, mask: number) => void): () => void;
   /** Called after a pack was evicted or chunks of it were dropped. */
