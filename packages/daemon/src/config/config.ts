@@ -1,0 +1,59 @@
+/**
+ * The configuration as the daemon uses it: parsed, in base units, nothing optional. The table in `settings.ts` says what each key means,
+ * and yields validation, `--help` and docs/configuration.md.
+ */
+export interface Config {
+  readonly node: {
+    /** Identity, store and control socket live here. */
+    readonly dataDirectory: string;
+    readonly zone: string;
+  };
+  readonly network: {
+    readonly listen: readonly string[];
+    readonly announce: readonly string[];
+    readonly bootstrap: readonly string[];
+    readonly clusterKeyFile: string;
+    readonly mdns: boolean;
+    readonly dials: boolean;
+  };
+  readonly store: {
+    readonly maxBytes: number;
+  };
+  readonly origin: {
+    readonly kind: 'none' | 'directory' | 'glance' | 'glance-store' | 'http';
+    readonly path: string;
+    readonly url: string;
+    readonly tokenFile: string;
+    readonly idleTimeoutMs: number;
+  };
+  readonly trust: {
+    /** Peer ids whose image records are believed without hashing the whole image. */
+    readonly publishers: readonly string[];
+  };
+  readonly limits: {
+    readonly uploadBytesPerSecond: number;
+    readonly downloadBytesPerSecond: number;
+    readonly originBytesPerSecond: number;
+    readonly giveUpMs: number;
+  };
+  readonly control: {
+    readonly socket: string;
+    readonly metricsListen: string;
+  };
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error';
+    readonly format: 'json' | 'text';
+  };
+}
+
+/** `section.key` for every key there is. */
+export type ConfigKey = { [S in keyof Config]: `${S}.${keyof Config[S] & string}` }[keyof Config];
+
+type At<Key extends ConfigKey> = Key extends `${infer S extends keyof Config}.${infer K}`
+  ? K extends keyof Config[S]
+    ? Config[S][K]
+    : never
+  : never;
+
+/** The value a key holds. */
+export type ConfigValue<Key extends ConfigKey> = At<Key>;

@@ -1,0 +1,165 @@
+import type { ConfigKey, ConfigValue } from './config.ts';
+import { choice, duration, flag, rate, size, text, textList } from './value-kind.ts';
+import type { ValueKind } from './value-kind.ts';
+
+export interface Setting<T> {
+  readonly kind: ValueKind<T>;
+  readonly default: T;
+  /** How the default is written down where it is worked out at start ("<data directory>/control.sock"). */
+  readonly defaultText?: string;
+  /** The command line's name for it, without `--`. */
+  readonly flag: string;
+  readonly doc: string;
+}
+
+type Settings = { readonly [Key in ConfigKey]: Setting<ConfigValue<Key>> };
+
+/** The one table: validation, `--help` and docs/configuration.md are made from it. Order here is order there. */
+export const settings: Settings = {
+  'node.dataDirectory': {
+    kind: text,
+    default: '/var/lib/quarry',
+    flag: 'data',
+    doc: 'Directory of the identity, the store and the control socket. Made if missing, readable by its owner only. One process at a time.',
+  },
+  'node.zone': {
+    kind: text,
+    default: 'default',
+    flag: 'zone',
+    doc: 'Rack or availability zone, told to the other members.',
+  },
+  'network.listen': {
+    kind: textList,
+    default: ['/ip4/0.0.0.0/tcp/4747'],
+    flag: 'listen',
+    doc: 'Addresses to accept peers on, as multiaddrs. Port 0 takes any free port.',
+  },
+  'network.announce': {
+    kind: textList,
+    default: [],
+    flag: 'announce',
+    doc: 'Addresses to tell others instead of those listened on, for a host behind a relay or NAT. Empty: the ones listened on.',
+  },
+  'network.bootstrap': {
+    kind: textList,
+    default: [],
+    flag: 'bootstrap',
+    doc: 'Members to meet first, as multiaddrs that end in /p2p/<peer id>. Two or three are enough; the rest are found by gossip.',
+  },
+  'network.clusterKeyFile': {
+    kind: text,
+    default: '',
+    defaultText: '"<data directory>/cluster.key"',
+    flag: 'cluster-key-file',
+    doc: 'File with the cluster key (`quarry key` makes one). Who does not have it cannot connect. Keep it readable by its owner only.',
+  },
+  'network.mdns': {
+    kind: flag,
+    default: false,
+    flag: 'mdns',
+    doc: 'Also find members by multicast DNS on the local network.',
+  },
+  'network.dials': {
+    kind: flag,
+    default: true,
+    flag: 'dials',
+    doc: 'Whether this node dials others. A seeder whose link is measured at a relay only accepts: then false.',
+  },
+  'store.maxBytes': {
+    kind: size,
+    default: 100 * 2 ** 30,
+    flag: 'store-size',
+    doc: 'Chunk data to keep at most. The packs used least recently go first; pinned ones and those being read stay.',
+  },
+  'origin.kind': {
+    kind: choice('none', 'directory', 'glance', 'glance-store', 'http'),
+    default: 'none',
+    flag: 'origin',
+    doc: 'Where images come from when no member has them: nowhere, a directory of image files, Glance over HTTP, the directory of Glance’s file store, or a plain HTTP(S) server.',
+  },
+  'origin.path': {
+    kind: text,
+    default: '',
+    flag: 'origin-path',
+    doc: 'The directory, where the origin is `directory` or `glance-store`.',
+  },
+  'origin.url': {
+    kind: text,
+    default: '',
+    flag: 'origin-url',
+    doc: 'The base URL, where the origin is `glance` or `http`.',
+  },
+  'origin.tokenFile': {
+    kind: text,
+    default: '',
+    flag: 'origin-token-file',
+    doc: 'File with the Keystone token for Glance; read again for each request, never logged, never sent to a peer.',
+  },
+  'origin.idleTimeoutMs': {
+    kind: duration,
+    default: 30_000,
+    flag: 'origin-idle-timeout',
+    doc: 'How long the origin may send nothing before the read is given up. A truncated store file makes Glance hang with the connection open.',
+  },
+  'trust.publishers': {
+    kind: textList,
+    default: [],
+    flag: 'trust',
+    doc: 'Peer ids of publishers (usually the seeders) whose records are believed. An image by anybody else is accepted only if the whole of it has the hash that the origin, or the caller, names.',
+  },
+  'limits.uploadBytesPerSecond': {
+    kind: rate,
+    default: Infinity,
+    flag: 'upload-rate',
+    doc: 'What this node sends to others at most.',
+  },
+  'limits.downloadBytesPerSecond': {
+    kind: rate,
+    default: Infinity,
+    flag: 'download-rate',
+    doc: 'What this node fetches from others at most.',
+  },
+  'limits.originBytesPerSecond': {
+    kind: rate,
+    default: Infinity,
+    flag: 'origin-rate',
+    doc: 'What the whole cluster may read from the origin; each node takes its share (rate ÷ known members) and no more.',
+  },
+  'limits.giveUpMs': {
+    kind: duration,
+    default: 60_000,
+    flag: 'give-up',
+    doc: 'After how long without any progress a fetch fails, naming what nobody has.',
+  },
+  'control.socket': {
+    kind: text,
+    default: '',
+    defaultText: '"<data directory>/control.sock"',
+    flag: 'socket',
+    doc: 'Unix socket of the local control interface; only its owner may use it.',
+  },
+  'control.metricsListen': {
+    kind: text,
+    default: '',
+    flag: 'metrics-listen',
+    doc: 'host:port of an HTTP server that gives Prometheus metrics at /metrics. Empty: only on the control socket.',
+  },
+  'log.level': {
+    kind: choice('debug', 'info', 'warn', 'error'),
+    default: 'info',
+    flag: 'log-level',
+    doc: 'The least severe lines to log.',
+  },
+  'log.format': {
+    kind: choice('json', 'text'),
+    default: 'json',
+    flag: 'log-format',
+    doc: 'One JSON object per line on standard error, or text for people.',
+  },
+};
+
+export const configKeys: readonly ConfigKey[] = Object.keys(settings) as ConfigKey[];
+
+export function settingOf(key: ConfigKey): Setting<unknown> {
+  return settings[key] as Setting<unknown>;
+}

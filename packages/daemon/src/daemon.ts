@@ -1,0 +1,118 @@
+import type { EvictionReport, FetchReport, ImageRef, SourceKind, VerifyReport } from '@quarry/content';
+
+/** What one running node offers to its control socket and its command line. `compose.ts` makes it. */
+export interface Daemon {
+  /** Peer id: how other members know this node. */
+  readonly nodeId: string;
+  /** Multiaddrs, each ending in /p2p/<peer id>: what another node's `bootstrap` wants. */
+  addresses(): readonly string[];
+  status(): Promise<DaemonStatus>;
+  /** What this node could fetch: its own records and those of connected members. */
+  images(options: Cancellable): Promise<readonly ImageListing[]>;
+  fetch(request: FetchImageRequest, options: Cancellable & Progressing): Promise<FetchImageReport>;
+  /** Ingests image files, directories of them, or, with an origin, its images by reference. */
+  seed(what: readonly string[], options: Cancellable & Progressing): Promise<SeedReport>;
+  verify(options: Cancellable & Progressing): Promise<VerifyReport>;
+  pin(image: string): Promise<number>;
+  unpin(image: string): Promise<number>;
+  gc(maxBytes: number | undefined, options: Cancellable): Promise<EvictionReport>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface Cancellable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Progressing {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** A step of work under way, for a bar or a line of JSON. */
+export interface Progress {
+  /** `finding`, `fetching`, `rebuilding`, `ingesting`, `verifying`. */
+  readonly step: string;
+  readonly image?: string;
+  readonly doneBytes: number;
+  /** Undefined where nobody knows how much there will be. */
+  readonly totalBytes: number | undefined;
+  readonly bytesBySource?: Readonly<Record<SourceKind, number>>;
+}
+
+export interface FetchImageRequest {
+  readonly image: string;
+  /** Absolute path of the file to make. */
+  readonly destination: string;
+  readonly overwrite?: boolean;
+  /** Hash the whole rebuilt image too, even if its publisher is trusted. */
+  readonly checkHash?: boolean;
+  /** `sha512:<hex>` that the image must have. */
+  readonly expectedHash?: string;
+}
+
+export interface FetchImageReport {
+  readonly image: string;
+  readonly destination: string;
+  readonly imageBytes: number;
+  readonly bytesBySource: Readonly<Record<SourceKind, number>>;
+  readonly duplicateBytes: number;
+  readonly badChunks: number;
+  readonly fetchMs: number;
+  readonly rebuildMs: number;
+  /** Whether the whole image's hash was checked (every chunk's always is). */
+  readonly isHashChecked: boolean;
+}
+
+export interface SeedReport {
+  readonly images: readonly SeededImage[];
+  readonly failures: readonly { readonly image: string; readonly code: string; readonly message: string }[];
+}
+
+export interface SeededImage {
+  readonly image: ImageRef;
+  readonly imageBytes: number;
+  /** Bytes that were not known here before. */
+  readonly newBytes: number;
+  readonly durationMs: number;
+}
+
+export interface ImageListing {
+  readonly image: string;
+  readonly imageBytes: number;
+  readonly domain: string;
+  readonly hash: string | undefined;
+  readonly publisher: string;
+  readonly isTrusted: boolean;
+  /** Bytes of its chunks that lie on this host. */
+  readonly localBytes: number | undefined;
+  readonly isPinned: boolean;
+}
+
+export interface DaemonStatus {
+  readonly version: string;
+  readonly nodeId: string;
+  readonly role: 'node' | 'seeder';
+  readonly zone: string;
+  readonly uptimeMs: number;
+  readonly addresses: readonly string[];
+  readonly digest: string;
+  readonly origin: string;
+  readonly store: {
+    readonly directory: string;
+    readonly packs: number;
+    readonly presentBytes: number;
+    readonly maxBytes: number;
+    readonly pinnedPacks: number;
+  };
+  readonly memory: { readonly rssBytes: number };
+  readonly swarm: unknown;
+}
+
+/** Totals of a fetch report, for those who count several. */
+export function addSources(
+  a: FetchReport['bytesBySource'],
+  b: FetchReport['bytesBySource'],
+): Record<SourceKind, number> {
+  return { local: a.local + b.local, peer: a.peer + b.peer, seeder: a.seeder + b.seeder, origin: a.origin + b.origin };
+}
