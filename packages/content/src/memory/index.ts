@@ -1,2 +1,6 @@
 // Memory implementations of the ports: real enough to test against, gone when the process is.
-export {};
+export { createMemoryImageCatalog } from './memory-image-catalog.ts';
+export type { MemoryImageCatalog } from './memory-image-catalog.ts';
+export { createMemoryPackStore } from './memory-pack-store.ts';
+export { MemoryStoreError } from './memory-store-error.ts';
+export type { MemoryStoreErrorCode } from './memory-store-error.ts';
