@@ -1,4 +1,5 @@
 import { CodedError } from '@quarry/runtime';
+import type { CodedErrorOptions } from '@quarry/runtime';
 
 export type ContentErrorCode =
   /** Bytes that do not follow FORMAT.md: truncated, non-canonical, out of bounds, unknown version. */
@@ -13,3 +14,5 @@ export type ContentErrorCode =
   | 'CONTENT_BAD_NAME';
 
 export class ContentError extends CodedError<ContentErrorCode> {}
+
+export type ContentErrorOptions = CodedErrorOptions;

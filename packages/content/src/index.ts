@@ -3,18 +3,25 @@
  * a manifest tells how chunks make an image again, an image-record says who vouches for it. FORMAT.md gives every byte.
  * `ports/` are the shapes that store, origin and swarm implement and image uses.
  */
+export { ByteReader, checkEncodedBytes } from './byte-reader.ts';
+export { ByteWriter } from './byte-writer.ts';
 export { cdc64k, fixed64k } from './cutter-spec.ts';
 export type { CutterSpec } from './cutter-spec.ts';
 export * from './chunk-set.ts';
 export { ContentError } from './content-error.ts';
-export type { ContentErrorCode } from './content-error.ts';
+export type { ContentErrorCode, ContentErrorOptions } from './content-error.ts';
 export { digestBackend, digestEquals, digestHex, digestOf, loadNativeDigest, loadPortableDigest } from './digest.ts';
 export type { DigestBackend } from './digest.ts';
+export { chunkNeeds, extentAt, extentsOf } from './extents.ts';
 export * from './ids.ts';
 export type { ImageHash } from './image-hash.ts';
 export type { ImageRecord, Signer } from './image-record.ts';
 export { limits } from './limits.ts';
+export { createManifestBuilder } from './manifest-builder.ts';
+export type { ManifestBuilder } from './manifest-builder.ts';
+export { decodeManifest, encodeManifest } from './manifest-codec.ts';
 export type { Extent, ExtentTable, Manifest } from './manifest.ts';
+export { createPackDescriptor, decodePackDescriptor, encodePackDescriptor } from './pack-codec.ts';
 export * from './pack-descriptor.ts';
 export { sealPiece, verifyPiece } from './verified-piece.ts';
 export type { VerifiedPiece } from './verified-piece.ts';
