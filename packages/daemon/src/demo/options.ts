@@ -1,0 +1,31 @@
+/** What `makeImages` makes when it is not told otherwise, and the proportions that are not for telling. */
+export const demoImageDefaults: Readonly<
+  Record<
+    | 'changedFraction'
+    | 'maxChangedFraction'
+    | 'touchedFraction'
+    | 'packageFraction'
+    | 'trimmedFraction'
+    | 'minBaseBytes'
+    | 'maxBaseBytes'
+    | 'maxSnapshots',
+    number
+  >
+> = Object.freeze({
+  /** Fraction of the base's data that a snapshot has and neither base nor sibling has: a web server's week, not a database's. */
+  changedFraction: 0.025,
+  /** Largest `changedFraction`: there must be free space in the base for it. */
+  maxChangedFraction: 0.5,
+  /** Of the changed fraction, the part that is small changes in place; the rest are new logs and data. */
+  touchedFraction: 0.25,
+  /** Size of one shared package, as a fraction of the base's data; a snapshot has two or three of them. */
+  packageFraction: 0.01,
+  /** Data of the base that a snapshot's guest has discarded, as a fraction. */
+  trimmedFraction: 0.005,
+  /** Data of the smallest base: 16 clusters, enough for each kind of content. */
+  minBaseBytes: 1024 * 1024,
+  /** Data of the largest base; the plans of its images are kept in memory. */
+  maxBaseBytes: 256 * 1024 ** 3,
+  /** Each image that is being made holds a file and a write buffer of 1 MiB. */
+  maxSnapshots: 250,
+});
