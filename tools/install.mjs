@@ -13,6 +13,9 @@ const POLL_MS = 200;
 // Between making the lock directory and writing its pid lie microseconds. A lock without a pid for this long has no owner.
 const NAMELESS_LOCK_MS = 10_000;
 
+// Without a network npm would try for more than a minute, in silence; warnings about this Node are void, the task gets its own.
+const NPM_CI = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retry-maxtimeout=10000'];
+
 /** What went wrong, why, and what to do about it: three sentences for a person, never a stack trace. */
 export class InstallError extends Error {
   constructor(what, why, whatToDo) {
@@ -130,7 +133,7 @@ function runNpmCi(root) {
   const [command, ...leading] = npm;
   return new Promise((resolve, reject) => {
     // Standard output belongs to the task that follows: all of npm's talk goes to standard error.
-    const child = spawn(command, [...leading, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    const child = spawn(command, [...leading, ...NPM_CI], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
