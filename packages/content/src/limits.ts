@@ -26,6 +26,8 @@ export const limits: Limits = Object.freeze({
   maxNameBytes: 255,
   maxDomainBytes: 96,
   maxImageRecordBytes: 2048,
+  /** How much of an image the choice of its cutter looks at. */
+  cutterHeadBytes: 1024 * 1024,
 });
 
 export interface Limits {
@@ -47,4 +49,5 @@ export interface Limits {
   readonly maxNameBytes: number;
   readonly maxDomainBytes: number;
   readonly maxImageRecordBytes: number;
+  readonly cutterHeadBytes: number;
 }
