@@ -47,6 +47,15 @@ function findNode() {
   );
 }
 
+/** Ends what a task left behind in its process group: the Ctrl-C that would have reached it went only to the task. */
+function endGroup(leader) {
+  try {
+    process.kill(-leader, 'SIGTERM');
+  } catch {
+    // nothing was left
+  }
+}
+
 /**
  * Runs a command to its end and returns its exit code. The child leads its own session: the terminal's Ctrl-C reaches only
  * us, and we pass each signal on exactly once. We never leave before the child, so that the prompt comes back when all is over.
@@ -63,7 +72,10 @@ function handOver(command, args, options) {
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGWINCH']) process.on(signal, forward);
     child.on('error', reject);
-    child.on('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
+    child.on('exit', (code, signal) => {
+      endGroup(child.pid);
+      resolve(code ?? 128 + (constants.signals[signal] ?? 0));
+    });
   });
 }
 
