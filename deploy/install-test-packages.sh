@@ -40,7 +40,7 @@ fi
 log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive
 echo "Installing ${missing[*]} ..."
-if ! { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+if ! { apt-get update -q && apt-get install -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
   tail -n 30 "$log" >&2
   echo "apt-get could not install ${missing[*]}: its last lines are above, all of them in $log." >&2
   exit 1
