@@ -33,7 +33,7 @@ export function createMemoryPackStage(deps: MemoryPackStageDeps): PackStage {
     async append(appended, { signal } = {}) {
       attempt(signal, () => {
         for (const buffer of appended) {
-          buffers.push(buffer.slice());
+          buffers.push(new Uint8Array(buffer)); // a Buffer's slice would be no copy
           stagedBytes += buffer.length;
         }
       });

@@ -104,7 +104,7 @@ export function createMemoryPackStore(): PackStore {
       if (((mask >> i) & 1) === 0) continue;
       const length = chunkLength(descriptor, first + i);
       if ((added >> i) & 1) {
-        pack.chunks[first + i] = bytes.slice(at, at + length);
+        pack.chunks[first + i] = new Uint8Array(bytes.subarray(at, at + length)); // a Buffer's slice would be no copy
         pack.bytes += length;
       }
       at += length;
@@ -175,7 +175,13 @@ export function createMemoryPackStore(): PackStore {
     async readPiece(pack, piece, mask, { signal } = {}) {
       enter(signal);
       const { descriptor } = getPack(pack);
-      if (!(piece >= 0 && piece < descriptor.pieceCount) || mask <= 0 || mask & ~fullPieceMask(descriptor, piece)) {
+      if (
+        !Number.isInteger(piece) ||
+        piece < 0 ||
+        piece >= descriptor.pieceCount ||
+        mask <= 0 ||
+        mask & ~fullPieceMask(descriptor, piece)
+      ) {
         throw new TypeError(`pack ${pack} has no piece ${piece} with mask ${mask}`);
       }
       const { first, count } = pieceChunks(descriptor, piece);
@@ -185,7 +191,7 @@ export function createMemoryPackStore(): PackStore {
     async readChunks(pack, firstChunk, count, { into, signal } = {}) {
       enter(signal);
       const { descriptor } = getPack(pack);
-      if (!(firstChunk >= 0 && count >= 1 && firstChunk + count <= descriptor.chunkCount)) {
+      if (!Number.isInteger(firstChunk) || firstChunk < 0 || count < 1 || firstChunk + count > descriptor.chunkCount) {
         throw new TypeError(`pack ${pack} has no chunks ${firstChunk} to ${firstChunk + count - 1}`);
       }
       return read(
@@ -262,7 +268,8 @@ export function createMemoryPackStore(): PackStore {
     },
     async dropChunks(pack, chunks, { signal } = {}) {
       enter(signal);
-      drop(getPack(pack), chunksOf(chunks));
+      const known = packs.get(pack);
+      if (known) drop(known, chunksOf(chunks));
     },
     usage() {
       enter();

@@ -1,0 +1,74 @@
+import { createSeededRandom } from '@quarry/runtime';
+import { digestOf } from '../digest.ts';
+import { publicDomain } from '../ids.ts';
+import type { Domain } from '../ids.ts';
+import { limits } from '../limits.ts';
+import { createPackDescriptor } from '../pack-codec.ts';
+import { chunkOffset, pieceChunks } from '../pack-descriptor.ts';
+import type { PackDescriptor } from '../pack-descriptor.ts';
+import { verifyPiece } from '../verified-piece.ts';
+import type { VerifiedPiece } from '../verified-piece.ts';
+
+export interface SamplePackOptions {
+  /** Same seed, same chunks. */
+  readonly seed: number;
+  /** Default 11: two whole pieces and a short one. */
+  readonly chunkCount?: number;
+  readonly domain?: Domain;
+  /** Plain bytes of a chunk, by its number; default a few hundred, all different, because a store must not count on one length. */
+  readonly chunkBytes?: (chunk: number) => number;
+  /** The first chunks of the pack, of which it has then `chunkCount` more. */
+  readonly shared?: readonly Uint8Array[];
+}
+
+/** A pack with all of its bytes, and the pieces of it that a test wants to write. */
+export interface SamplePack {
+  readonly descriptor: PackDescriptor;
+  readonly bytes: Uint8Array;
+  chunk(chunk: number): Uint8Array;
+  /** The plain bytes of consecutive chunks. */
+  run(firstChunk: number, count: number): Uint8Array;
+  /** The masked chunks of a piece in a buffer of their own; all of them without a mask. */
+  piece(piece: number, mask?: number): VerifiedPiece;
+  pieces(): VerifiedPiece[];
+}
+
+export function samplePack(options: SamplePackOptions): SamplePack {
+  const {
+    seed,
+    chunkCount = 11,
+    domain = publicDomain,
+    chunkBytes = (chunk) => 200 + 7 * chunk,
+    shared = [],
+  } = options;
+  const random = createSeededRandom(seed);
+  const chunks = [
+    ...shared,
+    ...Array.from({ length: chunkCount }, (_, i) => random.bytes(chunkBytes(shared.length + i))),
+  ];
+  const digests = Buffer.concat(chunks.map((chunk) => digestOf(chunk)));
+  const descriptor = createPackDescriptor({ domain, digests, lengths: chunks.map((chunk) => chunk.length) });
+  const bytes = Buffer.concat(chunks);
+  const run = (firstChunk: number, count: number): Uint8Array =>
+    bytes.subarray(chunkOffset(descriptor, firstChunk), chunkOffset(descriptor, firstChunk + count));
+  const piece = (index: number, mask?: number): VerifiedPiece => {
+    const { first, count } = pieceChunks(descriptor, index);
+    const wanted = mask ?? (1 << count) - 1;
+    const parts = Array.from({ length: count }, (_, i) => i).filter((i) => (wanted >> i) & 1);
+    return verifyPiece(descriptor, index, wanted, Buffer.concat(parts.map((i) => run(first + i, 1))));
+  };
+  return {
+    descriptor,
+    bytes,
+    chunk: (chunk) => run(chunk, 1),
+    run,
+    piece,
+    pieces: () => Array.from({ length: descriptor.pieceCount }, (_, index) => piece(index)),
+  };
+}
+
+/** The digests of some chunks, concatenated as `findChunks` takes them. */
+export function digestsOf(pack: SamplePack, chunks: readonly number[]): Uint8Array {
+  const { digests } = pack.descriptor;
+  return Buffer.concat(chunks.map((i) => digests.subarray(i * limits.digestBytes, (i + 1) * limits.digestBytes)));
+}
