@@ -80,6 +80,11 @@ export class ByteReader {
     return this.bytes.subarray(this.at - length, this.at);
   }
 
+  /** `slice` of a Buffer would be a view. */
+  copy(length: number): Uint8Array {
+    return new Uint8Array(this.view(length));
+  }
+
   /** One length byte, then so many bytes of UTF-8; ill-formed UTF-8 is malformed. */
   text(): string {
     const view = this.view(this.u8());

@@ -1,3 +1,4 @@
+import { ContentError } from './content-error.ts';
 import { limits } from './limits.ts';
 
 /**
@@ -22,8 +23,24 @@ export function fullChunkSet(chunkCount: number): ChunkSet {
   return set;
 }
 
+/**
+ * A set that another node or the disk gave, copied; `encoded` has to be exactly the bits of so many chunks.
+ * @throws ContentError CONTENT_MALFORMED for another length, or a bit after the last chunk
+ */
+export function chunkSetFrom(chunkCount: number, encoded: Uint8Array): ChunkSet {
+  const set = createChunkSet(chunkCount);
+  const usedBits = chunkCount & 7 || 8;
+  if (encoded.length !== set.bits.length || (encoded[encoded.length - 1] ?? 0) >> usedBits !== 0) {
+    throw new ContentError('CONTENT_MALFORMED', `${encoded.length} bytes are not a set of ${chunkCount} chunks`, {
+      details: { chunkCount, bytes: encoded.length },
+    });
+  }
+  set.bits.set(encoded);
+  return set;
+}
+
 export function copyChunkSet(set: ChunkSet): ChunkSet {
-  return { chunkCount: set.chunkCount, bits: set.bits.slice() };
+  return { chunkCount: set.chunkCount, bits: new Uint8Array(set.bits) };
 }
 
 export function hasChunk(set: ChunkSet, chunk: number): boolean {
@@ -49,7 +66,7 @@ export function addAll(set: ChunkSet, other: ChunkSet): void {
 
 /** What is in `set` and not in `other`. */
 export function minus(set: ChunkSet, other: ChunkSet): ChunkSet {
-  const bits = set.bits.slice();
+  const bits = new Uint8Array(set.bits);
   for (let i = 0; i < bits.length; i += 1) bits[i] = (bits[i] ?? 0) & ~(other.bits[i] ?? 0);
   return { chunkCount: set.chunkCount, bits };
 }

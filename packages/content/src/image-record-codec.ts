@@ -45,15 +45,15 @@ export function decodeImageRecord(bytes: Uint8Array): ImageRecord {
     hash: readImageHash(reader),
     manifest: manifestIdFrom(reader.view(limits.digestBytes)),
     publishedAtMs: reader.varint(),
-    publisher: reader.view(PUBLIC_KEY_BYTES).slice(),
-    signature: reader.view(SIGNATURE_BYTES).slice(),
+    publisher: reader.copy(PUBLIC_KEY_BYTES),
+    signature: reader.copy(SIGNATURE_BYTES),
   };
   reader.end();
   return record;
 }
 
 export async function signImageRecord(fields: ImageRecordFields, signer: Signer): Promise<ImageRecord> {
-  const publisher = signer.publicKey.slice();
+  const publisher = new Uint8Array(signer.publicKey);
   const signature = await signer.sign(signedBytes({ ...fields, publisher }));
   checkKeyBytes(publisher, signature);
   return { ...fields, publisher, signature };

@@ -38,26 +38,22 @@ export function createManifestBuilder(options: {
   let imageBytes = 0;
   let hasEnded = false;
 
-  const take = (length: number, isZeros: boolean): void => {
+  // A refused call changes nothing: every check comes before the first change.
+  const checkRoom = (length: number): void => {
     if (hasEnded) throw new TypeError(`the chunk before byte ${imageBytes} is too short to be followed by another`);
     if (imageBytes + length > limits.maxImageBytes) throw tooLarge('bytes', imageBytes + length, limits.maxImageBytes);
+  };
+  const advance = (length: number, isZeros: boolean): void => {
     hasEnded = isShort(cutter, length, isZeros);
     imageBytes += length;
-  };
-  const indexOf = (pack: PackId): number => {
-    const known = packIndex.get(pack);
-    if (known !== undefined) return known;
-    if (packs.length >= limits.maxManifestPacks) throw tooLarge('packs', packs.length + 1, limits.maxManifestPacks);
-    packIndex.set(pack, packs.length);
-    return packs.push(pack) - 1;
   };
 
   return {
     addZeros(length) {
       if (!Number.isSafeInteger(length) || length < 1) throw new TypeError(`not a run of zeros: ${length} bytes`);
-      const offset = imageBytes;
-      take(length, true);
-      columns.append(offset, ZEROS, 0);
+      checkRoom(length);
+      columns.append(imageBytes, ZEROS, 0);
+      advance(length, true);
     },
     addChunk(pack, chunk, length) {
       if (!Number.isInteger(length) || length < 1 || length > cutter.maxBytes) {
@@ -66,9 +62,15 @@ export function createManifestBuilder(options: {
       if (!Number.isInteger(chunk) || chunk < 0 || chunk >= limits.maxChunksPerPack) {
         throw new TypeError(`a pack has no chunk ${chunk}`);
       }
-      const offset = imageBytes;
-      take(length, false);
-      columns.append(offset, indexOf(pack), chunk);
+      checkRoom(length);
+      const index = packIndex.get(pack) ?? packs.length;
+      if (index >= limits.maxManifestPacks) throw tooLarge('packs', index + 1, limits.maxManifestPacks);
+      columns.append(imageBytes, index, chunk);
+      if (index === packs.length) {
+        packs.push(pack);
+        packIndex.set(pack, index);
+      }
+      advance(length, false);
     },
     get imageBytes() {
       return imageBytes;

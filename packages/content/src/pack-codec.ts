@@ -40,7 +40,7 @@ export function createPackDescriptor(parts: {
     }
     offsets[i + 1] = (offsets[i] ?? 0) + length;
   }
-  const unnamed = { domain: parts.domain, digests: digests.slice(), offsets, ...shapeOf(count) };
+  const unnamed = { domain: parts.domain, digests: new Uint8Array(digests), offsets, ...shapeOf(count) };
   if (hasRepeatedDigest(digests, count)) {
     throw new ContentError('CONTENT_MALFORMED', 'a pack holds each chunk once, and these digests name one twice');
   }
@@ -90,7 +90,7 @@ export function decodePackDescriptor(bytes: Uint8Array, expectedId?: PackId): Pa
     throw reader.malformed(`has ${reader.remaining} bytes of lengths and digests instead of ${expected}`);
   }
   const offsets = readOffsets(reader, count, mode);
-  const digests = reader.view(count * limits.digestBytes).slice();
+  const digests = reader.copy(count * limits.digestBytes);
   if (hasRepeatedDigest(digests, count)) throw reader.malformed('names one chunk twice');
   return { id, domain, digests, offsets, ...shapeOf(count) };
 }
