@@ -21,7 +21,11 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { ...common, name: 'unit', include: ['packages/*/test/**/*.test.ts', 'test/*.test.ts'] },
+        test: {
+          ...common,
+          name: 'unit',
+          include: ['packages/*/test/**/*.test.ts', 'test/*.test.ts', 'test/dedup/*.test.ts'],
+        },
       },
       {
         ...shared,
