@@ -79,17 +79,7 @@ function createFixedFinder(chunkBytes: number): BoundaryFinder {
 
 function createContentFinder({ minBytes, meanBytes, maxBytes }: CutterSpec): BoundaryFinder {
   let seen = 0;
-  let hash = 0;
-  /** Folds bytes in until the masked hash is 0; the index after that byte, or -1 at `end`. */
-  const scan = (bytes: Uint8Array, at: number, end: number, mask: number): number => {
-    let rolling = hash;
-    for (let i = at; i < end; i += 1) {
-      rolling = ((rolling << 1) + (GEAR[bytes[i] as number] as number)) | 0;
-      if ((rolling & mask) === 0) return i + 1;
-    }
-    hash = rolling;
-    return -1;
-  };
+  const rolling = new Int32Array(1);
   const find = (bytes: Uint8Array, at: number): number => {
     const start = at - seen; // where the chunk begins, before this buffer if negative
     const limit = Math.min(bytes.length, start + maxBytes);
@@ -99,10 +89,10 @@ function createContentFinder({ minBytes, meanBytes, maxBytes }: CutterSpec): Bou
     const first = Math.max(at, start + minBytes - 1);
     const early = Math.min(limit, start + meanBytes - 1);
     if (first < early) {
-      const end = scan(bytes, first, early, EARLY_MASK);
+      const end = scan(bytes, first, early, EARLY_MASK, rolling);
       if (end !== -1) return end;
     }
-    const end = scan(bytes, Math.max(first, early), limit, LATE_MASK);
+    const end = scan(bytes, Math.max(first, early), limit, LATE_MASK, rolling);
     if (end !== -1) return end;
     return limit === start + maxBytes ? limit : -1;
   };
@@ -110,8 +100,59 @@ function createContentFinder({ minBytes, meanBytes, maxBytes }: CutterSpec): Bou
     find(bytes, at) {
       const end = find(bytes, at);
       seen = end === -1 ? seen + bytes.length - at : 0;
-      if (end !== -1) hash = 0;
+      if (end !== -1) rolling[0] = 0;
       return end;
     },
   };
+}
+
+/**
+ * Folds bytes into the hash in `rolling` until it is 0 under `mask`; the index after that byte, or -1 at `end`.
+ * Sixteen bytes a turn, and not for the turns' sake: a short loop is inlined into its caller by the middle compiler (Maglev), where the best one never
+ * sees it again, and runs at 300 MB/s instead of 1,000 to 1,600.
+ */
+function scan(bytes: Uint8Array, at: number, end: number, mask: number, rolling: Int32Array): number {
+  const gear = GEAR;
+  let hash = rolling[0] as number;
+  let i = at;
+  for (const last = end - 16; i <= last; i += 16) {
+    hash = ((hash << 1) + (gear[bytes[i] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 1;
+    hash = ((hash << 1) + (gear[bytes[i + 1] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 2;
+    hash = ((hash << 1) + (gear[bytes[i + 2] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 3;
+    hash = ((hash << 1) + (gear[bytes[i + 3] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 4;
+    hash = ((hash << 1) + (gear[bytes[i + 4] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 5;
+    hash = ((hash << 1) + (gear[bytes[i + 5] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 6;
+    hash = ((hash << 1) + (gear[bytes[i + 6] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 7;
+    hash = ((hash << 1) + (gear[bytes[i + 7] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 8;
+    hash = ((hash << 1) + (gear[bytes[i + 8] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 9;
+    hash = ((hash << 1) + (gear[bytes[i + 9] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 10;
+    hash = ((hash << 1) + (gear[bytes[i + 10] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 11;
+    hash = ((hash << 1) + (gear[bytes[i + 11] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 12;
+    hash = ((hash << 1) + (gear[bytes[i + 12] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 13;
+    hash = ((hash << 1) + (gear[bytes[i + 13] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 14;
+    hash = ((hash << 1) + (gear[bytes[i + 14] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 15;
+    hash = ((hash << 1) + (gear[bytes[i + 15] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 16;
+  }
+  for (; i < end; i += 1) {
+    hash = ((hash << 1) + (gear[bytes[i] as number] as number)) | 0;
+    if ((hash & mask) === 0) return i + 1;
+  }
+  rolling[0] = hash;
+  return -1;
 }
