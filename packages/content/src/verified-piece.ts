@@ -56,7 +56,8 @@ function checkShape(descriptor: PackDescriptor, piece: number, mask: number, byt
   if (!Number.isInteger(piece) || piece < 0 || piece >= descriptor.pieceCount) {
     throw new ContentError('CONTENT_MALFORMED', `pack ${descriptor.id} has no piece ${piece}`, { details });
   }
-  if (!Number.isInteger(mask) || mask <= 0 || (mask & ~fullPieceMask(descriptor, piece)) !== 0) {
+  // Compared as a number: bitwise operators would forget what is above bit 31.
+  if (!Number.isInteger(mask) || mask <= 0 || mask > fullPieceMask(descriptor, piece)) {
     throw new ContentError('CONTENT_MALFORMED', `mask ${mask} does not fit piece ${piece} of pack ${descriptor.id}`, {
       details,
     });
