@@ -1,0 +1,74 @@
+/**
+ * Every metric there is: one table that makes the registry and docs/metrics.md, so that they cannot disagree. Prometheus units and names:
+ * `_bytes`, `_seconds`, `_total` for what only grows.
+ */
+export interface MetricSpec {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+const gauge = (help: string, ...labels: string[]): MetricSpec => ({ type: 'gauge', help, labels });
+const counter = (help: string, ...labels: string[]): MetricSpec => ({ type: 'counter', help, labels });
+const histogram = (help: string, ...labels: string[]): MetricSpec => ({ type: 'histogram', help, labels });
+
+export type MetricName =
+  | 'quarry_info'
+  | 'quarry_resident_bytes'
+  | 'quarry_store_present_bytes'
+  | 'quarry_store_max_bytes'
+  | 'quarry_store_packs'
+  | 'quarry_store_pinned_packs'
+  | 'quarry_store_evicted_bytes_total'
+  | 'quarry_members'
+  | 'quarry_peers'
+  | 'quarry_banned_peers'
+  | 'quarry_fetches_total'
+  | 'quarry_fetch_seconds'
+  | 'quarry_fetched_bytes_total'
+  | 'quarry_duplicate_bytes_total'
+  | 'quarry_bad_chunks_total'
+  | 'quarry_sent_bytes_total'
+  | 'quarry_ingested_images_total'
+  | 'quarry_ingested_bytes_total';
+
+export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
+  quarry_info: gauge('Always 1; says what runs.', 'version', 'role', 'digest'),
+  quarry_resident_bytes: gauge('Resident memory of the daemon.'),
+  quarry_store_present_bytes: gauge('Plain bytes of the chunks in the store.'),
+  quarry_store_max_bytes: gauge('The budget of the store.'),
+  quarry_store_packs: gauge('Packs known to the store.'),
+  quarry_store_pinned_packs: gauge('Packs that eviction may not touch.'),
+  quarry_store_evicted_bytes_total: counter('Plain bytes evicted.'),
+  quarry_members: gauge('Members of the cluster that this node knows to be alive, without itself.'),
+  quarry_peers: gauge('Peers connected now.'),
+  quarry_banned_peers: gauge('Peers banned for good.'),
+  quarry_fetches_total: counter('Images fetched, by how it ended.', 'result'),
+  quarry_fetch_seconds: histogram('Time from asking for an image until it stood under its name.'),
+  quarry_fetched_bytes_total: counter(
+    'Plain bytes that fetches took, by where from: local, peer, seeder, origin.',
+    'source',
+  ),
+  quarry_duplicate_bytes_total: counter('Plain bytes that arrived and were there already.'),
+  quarry_bad_chunks_total: counter('Chunks received that did not have their digest.'),
+  quarry_sent_bytes_total: counter('Plain bytes of pieces given to other members.'),
+  quarry_ingested_images_total: counter('Images ingested, by how it ended.', 'result'),
+  quarry_ingested_bytes_total: counter('Bytes of images ingested.'),
+};
+
+/** docs/metrics.md, whole. */
+export function metricDocs(): string {
+  const rows = Object.entries<MetricSpec>(metricCatalogue).map(
+    ([name, { type, help, labels }]) =>
+      `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
+  );
+  return `# Metrics
+
+In Prometheus text form at \`/metrics\` of the control socket (\`quarry status --metrics\`) and, with \`control.metricsListen\`, over HTTP.
+This page is made from the table that also makes them (\`packages/daemon/src/metrics/catalogue.ts\`). Bytes are plain bytes, before encoding.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}

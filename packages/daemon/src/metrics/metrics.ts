@@ -1,0 +1,48 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { metricCatalogue } from './catalogue.ts';
+import type { MetricName, MetricSpec } from './catalogue.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** The registry behind the catalogue; prom-client does the arithmetic and the text. */
+export interface Metrics {
+  /** Adds to a counter. */
+  count(name: MetricName, amount: number, labels?: Labels): void;
+  /** Sets a gauge; or a counter that is counted elsewhere, to its total so far. */
+  set(name: MetricName, value: number, labels?: Labels): void;
+  /** One value of a histogram. */
+  observe(name: MetricName, value: number): void;
+  text(): Promise<string>;
+}
+
+/** From a warm image on a fast disk to an hour over a slow link. */
+const SECONDS_BUCKETS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const made = new Map<string, Counter | Gauge | Histogram>();
+  for (const [name, spec] of Object.entries<MetricSpec>(metricCatalogue)) {
+    const options = { name, help: spec.help, labelNames: [...spec.labels], registers: [registry] };
+    if (spec.type === 'counter') made.set(name, new Counter(options));
+    else if (spec.type === 'gauge') made.set(name, new Gauge(options));
+    else made.set(name, new Histogram({ ...options, buckets: SECONDS_BUCKETS }));
+  }
+  return {
+    count(name, amount, labels = {}) {
+      const metric = made.get(name);
+      if (metric instanceof Counter && amount > 0) metric.inc({ ...labels }, amount);
+    },
+    set(name, value, labels = {}) {
+      const metric = made.get(name);
+      if (metric instanceof Gauge) metric.set({ ...labels }, value);
+      if (!(metric instanceof Counter)) return;
+      metric.remove({ ...labels });
+      metric.inc({ ...labels }, value);
+    },
+    observe(name, value) {
+      const metric = made.get(name);
+      if (metric instanceof Histogram) metric.observe(value);
+    },
+    text: () => registry.metrics(),
+  };
+}

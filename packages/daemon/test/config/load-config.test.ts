@@ -1,0 +1,92 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { configDocs } from '../../src/config/config-docs.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { configKeys, settingOf } from '../../src/config/settings.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'quarry-config-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function fileWith(toml: string): string {
+  const path = join(directory, 'quarry.toml');
+  writeFileSync(path, toml);
+  return path;
+}
+
+function errorOf(work: () => unknown): { code: string; message: string } {
+  try {
+    work();
+  } catch (error) {
+    return error as { code: string; message: string };
+  }
+  throw new Error('expected an error');
+}
+
+describe('configuration', () => {
+  test('without file or flags gives the defaults, with paths below the data directory', () => {
+    const config = loadConfig();
+    expect(config.store.maxBytes).toBe(100 * 2 ** 30);
+    expect(config.control.socket).toBe('/var/lib/quarry/control.sock');
+    expect(config.network.clusterKeyFile).toBe('/var/lib/quarry/cluster.key');
+  });
+
+  test('takes units from the file, and a flag wins over it', () => {
+    const file = fileWith('[store]\nmaxBytes = "2GiB"\n[limits]\nuploadBytesPerSecond = "1Gbit/s"\n');
+    expect(loadConfig({ file }).store.maxBytes).toBe(2 * 2 ** 30);
+    expect(loadConfig({ file }).limits.uploadBytesPerSecond).toBe(125e6);
+    expect(loadConfig({ file, flags: { 'store.maxBytes': '3GiB' } }).store.maxBytes).toBe(3 * 2 ** 30);
+  });
+
+  test('refuses an unknown key, naming the file and the key that was meant', () => {
+    const file = fileWith('[store]\nmaxByte = 5\n');
+    const error = errorOf(() => loadConfig({ file }));
+    expect(error.code).toBe('CONFIG_UNKNOWN_KEY');
+    expect(error.message).toContain(file);
+    expect(error.message).toContain('store.maxBytes');
+  });
+
+  test('refuses a known key in the wrong section, naming the right one', () => {
+    const error = errorOf(() => loadConfig({ file: fileWith('[node]\nlisten = ["/ip4/0.0.0.0/tcp/1"]\n') }));
+    expect(error.message).toContain('network.listen');
+  });
+
+  test('refuses a value of the wrong kind, saying what is wanted', () => {
+    const error = errorOf(() => loadConfig({ file: fileWith('[store]\nmaxBytes = "much"\n') }));
+    expect(error.code).toBe('CONFIG_BAD_VALUE');
+    expect(error.message).toContain('a size such as');
+    expect(errorOf(() => loadConfig({ flags: { 'log.level': 'loud' } })).message).toContain('--log-level');
+  });
+
+  test('refuses what is not TOML, and a file that is not there, by name', () => {
+    expect(errorOf(() => loadConfig({ file: fileWith('[store\n') })).code).toBe('CONFIG_UNREADABLE');
+    expect(errorOf(() => loadConfig({ file: '/nowhere/quarry.toml' })).message).toContain('/nowhere/quarry.toml');
+  });
+
+  test('refuses a half-configured origin with the reason', () => {
+    expect(errorOf(() => loadConfig({ flags: { 'origin.kind': 'directory' } })).message).toContain('--origin-path');
+    expect(
+      errorOf(() => loadConfig({ flags: { 'origin.kind': 'glance', 'origin.url': 'not a url' } })).message,
+    ).toContain('origin.url');
+    expect(errorOf(() => loadConfig({ flags: { 'origin.path': '/images' } })).message).toContain('origin.kind');
+  });
+
+  test('shows every default in a form that it reads back', () => {
+    for (const key of configKeys) {
+      const setting = settingOf(key);
+      const shown: unknown = JSON.parse(setting.kind.show(setting.default));
+      expect(setting.kind.parse(shown), key).toEqual(setting.default);
+    }
+  });
+
+  test('gives every flag one name', () => {
+    const flags = configKeys.map((key) => settingOf(key).flag);
+    expect(new Set(flags).size).toBe(flags.length);
+  });
+
+  test('is documented in docs/configuration.md as the table says', () => {
+    const page = readFileSync(new URL('../../../../docs/configuration.md', import.meta.url), 'utf8');
+    expect(page.trimEnd()).toBe(configDocs().trimEnd());
+  });
+});
