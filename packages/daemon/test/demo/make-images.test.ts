@@ -207,7 +207,7 @@ describe('making images', () => {
 
   test('a killed process leaves nothing under a final name, and the next run completes', async () => {
     const dir = join(root, 'killed');
-    const child = fork(join(import.meta.dirname, 'make-images-and-die.ts'), [dir], { execArgv: [] });
+    const child = fork(new URL('./make-images-and-die.ts', import.meta.url), [dir], { execArgv: [] });
     const signal = await new Promise((resolve) => child.once('exit', (_, name) => resolve(name)));
     expect(signal).toBe('SIGKILL');
     expect((await readdir(dir)).filter((name) => !name.startsWith('.'))).toEqual([]);
