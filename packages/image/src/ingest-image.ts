@@ -1,0 +1,256 @@
+import {
+  chooseCutter,
+  createCutter,
+  createManifestBuilder,
+  limits,
+  publicDomain,
+  signImageRecord,
+} from '@quarry/content';
+import type {
+  Cutter,
+  CutterSpec,
+  Domain,
+  ImageCatalog,
+  ImageHash,
+  ImageRecord,
+  ImageRef,
+  Manifest,
+  PackStore,
+  Signer,
+} from '@quarry/content';
+import type { Clock, Logger } from '@quarry/runtime';
+import { createChunkPlacer } from './chunk-placer.ts';
+import type { ChunkPlacer } from './chunk-placer.ts';
+import { gatherBlocks } from './gather-blocks.ts';
+import { ImageError, messageOf, storeFailure } from './image-error.ts';
+import { createImageHasher } from './image-hasher.ts';
+import type { ImageHasher } from './image-hasher.ts';
+import { imageDefaults } from './options.ts';
+import { readAhead } from './read-ahead.ts';
+
+export interface IngestDeps {
+  readonly store: PackStore;
+  readonly catalog: ImageCatalog;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface ImageSource {
+  readonly ref: ImageRef;
+  readonly domain: Domain;
+  /** The image from its first byte to its last, in buffers that are the ingest's from then on. Ends early only by throwing. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Undefined where it is known at the end only. Another size is IMAGE_SIZE_MISMATCH. */
+  readonly imageBytes?: number | undefined;
+  /** What the whole image must hash to; another hash is IMAGE_HASH_MISMATCH. */
+  readonly expectedHash?: ImageHash | undefined;
+  /** Computed and published where nothing is expected. */
+  readonly hash?: ImageHash['algorithm'] | undefined;
+}
+
+export interface IngestOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once per block (about 1 MiB); must not throw. */
+  readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
+  /** Whether everything is on the disk, and not only with the operating system, before the image is published. Default true. */
+  readonly isDurable?: boolean;
+}
+
+export interface IngestProgress {
+  readonly readBytes: number;
+  readonly imageBytes: number | undefined;
+  readonly newBytes: number;
+}
+
+export interface IngestReport {
+  readonly imageBytes: number;
+  readonly zeroBytes: number;
+  /** Found in packs that were here before. */
+  readonly knownBytes: number;
+  /** Found again within the image itself. */
+  readonly repeatedBytes: number;
+  /** Put into new packs. */
+  readonly newBytes: number;
+  readonly newPacks: number;
+  /** Chunks that are not zeros. */
+  readonly chunks: number;
+  readonly cutter: CutterSpec['name'];
+  readonly durationMs: number;
+}
+
+export interface IngestResult {
+  readonly record: ImageRecord;
+  readonly manifest: Manifest;
+  readonly report: IngestReport;
+}
+
+/**
+ * Cuts an image, puts what is not here yet into new packs and publishes manifest and signed record. The same image on top of the same packs gives
+ * the same packs and the same manifest. If anything fails nothing is published; packs that were full by then stay, unnamed, until they are evicted or a
+ * second try finds them.
+ * @throws ImageError IMAGE_SOURCE_FAILED, IMAGE_SIZE_MISMATCH, IMAGE_HASH_MISMATCH, IMAGE_TOO_LARGE, IMAGE_NO_SPACE, IMAGE_STORE_FAILED;
+ *   the signal's reason
+ */
+export async function ingestImage(
+  deps: IngestDeps,
+  source: ImageSource,
+  options: IngestOptions = {},
+): Promise<IngestResult> {
+  const { store, catalog, signer, clock, logger } = deps;
+  const { signal } = options;
+  const startedAtMs = clock.now();
+  const domains = source.domain === publicDomain ? [publicDomain] : [source.domain, publicDomain];
+  checkHashes(source);
+  const algorithm = source.expectedHash?.algorithm ?? source.hash;
+  const placer = createChunkPlacer({ store }, { domain: source.domain, domains, signal });
+  const hasher = algorithm === undefined ? undefined : createImageHasher(algorithm);
+  try {
+    const { imageBytes, cutter } = await placeAll(source, placer, hasher, options);
+    const hash = await hasher?.finish();
+    checkSize(source, imageBytes);
+    checkHash(source, hash);
+    const builder = createManifestBuilder({ domain: source.domain, cutter, hash });
+    const { newPacks, ...sums } = await placer.finish(builder);
+    const manifest = builder.build();
+    const record = await signImageRecord(
+      {
+        ref: source.ref,
+        domain: source.domain,
+        imageBytes,
+        hash,
+        manifest: manifest.id,
+        publishedAtMs: Math.floor(clock.wallMs()),
+      },
+      signer,
+    );
+    signal?.throwIfAborted();
+    try {
+      if (options.isDurable ?? true) await store.sync(); // a manifest is a promise to serve what it names
+      await catalog.putManifest(manifest, { signal });
+      await catalog.putRecord(record, { signal });
+    } catch (error) {
+      throw storeFailure(`image ${source.ref} was published`, error, signal);
+    }
+    const report = { imageBytes, ...sums, newPacks, cutter: cutter.name, durationMs: clock.now() - startedAtMs };
+    logger.info('image ingested', { ref: source.ref, manifest: manifest.id, ...report });
+    return { record, manifest, report };
+  } catch (error) {
+    await placer.discard();
+    throw error;
+  } finally {
+    placer.release();
+    await hasher?.discard();
+  }
+}
+
+/** Reads, cuts and places the whole source. */
+async function placeAll(
+  source: ImageSource,
+  placer: ChunkPlacer,
+  hasher: ImageHasher | undefined,
+  options: IngestOptions,
+): Promise<{ readonly imageBytes: number; readonly cutter: CutterSpec }> {
+  const { signal, onProgress } = options;
+  const announced = source.imageBytes ?? limits.maxImageBytes;
+  if (announced > limits.maxImageBytes) throw tooLarge(source, announced);
+  let cutter: CutterSpec | undefined;
+  let cut: Cutter | undefined;
+  let readBytes = 0;
+  const begin = (head: Uint8Array): Cutter => {
+    // A stream without a size is taken for one of whole sectors, as disk images are.
+    cutter = chooseCutter(head, source.imageBytes ?? limits.maxImageBytes);
+    return createCutter(cutter);
+  };
+  for await (const block of sourceBlocks(source, signal)) {
+    readBytes += block.length;
+    if (readBytes > announced) {
+      if (source.imageBytes === undefined) throw tooLarge(source, readBytes);
+      throw sizeMismatch(source, source.imageBytes, `at least ${readBytes}`);
+    }
+    cut ??= begin(block);
+    await hasher?.update(block);
+    await placer.place(cut.push(block));
+    onProgress?.({ readBytes, imageBytes: source.imageBytes, newBytes: placer.newBytes });
+  }
+  cut ??= begin(new Uint8Array(0));
+  await placer.place(cut.end());
+  return { imageBytes: readBytes, cutter: cutter as CutterSpec };
+}
+
+/** The source in blocks of convenient size, the first of which holds all that the cutter is chosen by; its errors are ours. */
+async function* sourceBlocks(
+  source: ImageSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const ahead = readAhead(source.bytes, { maxBytes: imageDefaults.maxReadAheadBytes, signal });
+  let head: Uint8Array[] | undefined = [];
+  let headBytes = 0;
+  try {
+    for await (const block of gatherBlocks(ahead, imageDefaults.blockBytes)) {
+      if (!head) {
+        yield block;
+        continue;
+      }
+      head.push(block);
+      headBytes += block.length;
+      if (headBytes < limits.cutterHeadBytes) continue;
+      yield joined(head);
+      head = undefined;
+    }
+    if (head && headBytes > 0) yield joined(head);
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason;
+    throw new ImageError('IMAGE_SOURCE_FAILED', `reading image ${source.ref} failed: ${messageOf(cause)}`, {
+      cause,
+      details: { ref: source.ref },
+      canRetry: true,
+    });
+  }
+}
+
+function joined(blocks: readonly Uint8Array[]): Uint8Array {
+  const [only] = blocks;
+  return only && blocks.length === 1 ? only : Buffer.concat(blocks);
+}
+
+function checkHashes({ expectedHash, hash }: ImageSource): void {
+  if (expectedHash && hash && expectedHash.algorithm !== hash) {
+    throw new TypeError(`the hash that is expected is ${expectedHash.algorithm}: ${hash} cannot be asked for as well`);
+  }
+}
+
+function checkSize(source: ImageSource, imageBytes: number): void {
+  const expected = source.imageBytes ?? imageBytes;
+  if (expected !== imageBytes) throw sizeMismatch(source, expected, `${imageBytes}`);
+}
+
+function checkHash({ ref, expectedHash }: ImageSource, hash: ImageHash | undefined): void {
+  if (expectedHash === undefined || expectedHash.value === hash?.value) return;
+  const message = `image ${ref} has ${expectedHash.algorithm} ${hash?.value} instead of ${expectedHash.value}: it changed, or was damaged on the way`;
+  throw new ImageError('IMAGE_HASH_MISMATCH', message, {
+    details: { ref, algorithm: expectedHash.algorithm, expected: expectedHash.value, actual: hash?.value },
+    canRetry: true,
+  });
+}
+
+function sizeMismatch({ ref }: ImageSource, expected: number, actual: string): ImageError {
+  return new ImageError(
+    'IMAGE_SIZE_MISMATCH',
+    `image ${ref} has ${actual} bytes instead of the ${expected} announced`,
+    {
+      details: { ref, expected, actual },
+      canRetry: true,
+    },
+  );
+}
+
+function tooLarge({ ref }: ImageSource, bytes: number): ImageError {
+  return new ImageError(
+    'IMAGE_TOO_LARGE',
+    `image ${ref} has over ${limits.maxImageBytes} bytes, the most there can be`,
+    {
+      details: { ref, bytes, maxBytes: limits.maxImageBytes },
+    },
+  );
+}

@@ -1,0 +1,37 @@
+/** Every number of this package in one place. */
+export const imageDefaults: ImageDefaults = Object.freeze({
+  blockBytes: 1024 * 1024,
+  maxReadAheadBytes: 8 * 1024 * 1024,
+  maxUnwrittenBytes: 16 * 1024 * 1024,
+  hashBlockBytes: 1024 * 1024,
+  maxUnhashedBlocks: 8,
+  stepBytes: 1024 * 1024,
+  concurrentSteps: 4,
+  maxDescriptorsInMemory: 128,
+  findPatienceMs: 5_000,
+  findPauseMs: 500,
+  concurrentFinds: 8,
+});
+
+export interface ImageDefaults {
+  /** An ingest works on blocks of about this many bytes: smaller buffers of a source are gathered, larger ones taken as they are. */
+  readonly blockBytes: number;
+  /** How much of a source is read before it is cut and hashed. */
+  readonly maxReadAheadBytes: number;
+  /** How much an ingest may have handed to the store that is not written yet. */
+  readonly maxUnwrittenBytes: number;
+  /** Bytes per message to the thread that hashes a whole image, and how many of them may be on their way. */
+  readonly hashBlockBytes: number;
+  readonly maxUnhashedBlocks: number;
+  /** A rebuild reads, hashes and writes about this many bytes at a time, and so many such steps overlap. */
+  readonly stepBytes: number;
+  readonly concurrentSteps: number;
+  /** Descriptors (143 KB each at most) that a reader keeps; with fewer than an image alternates between, they are loaded again and again. */
+  readonly maxDescriptorsInMemory: number;
+  /** How long to go on asking the peers for a record, manifest or descriptor before turning to the origin: at start a node has no peers yet. */
+  readonly findPatienceMs: number;
+  /** Upper end of the pause between two questions; each is drawn from [half of it, it]. */
+  readonly findPauseMs: number;
+  /** Descriptors asked for at once. */
+  readonly concurrentFinds: number;
+}

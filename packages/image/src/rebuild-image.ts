@@ -1,0 +1,126 @@
+import type { ImageHash, Manifest, PackLease } from '@quarry/content';
+import type { Random } from '@quarry/runtime';
+import type { ChunkReaderDeps } from './chunk-reader.ts';
+import { ImageError } from './image-error.ts';
+import { createImageHasher } from './image-hasher.ts';
+import type { ImageHasher } from './image-hasher.ts';
+import { imageDefaults } from './options.ts';
+import { createPartFile } from './part-file.ts';
+import type { PartFile } from './part-file.ts';
+import { verifiedSteps } from './verified-steps.ts';
+import type { VerifiedSteps } from './verified-steps.ts';
+
+export interface RebuildDeps extends ChunkReaderDeps {
+  readonly random: Random;
+}
+
+export interface RebuildOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once per step (about 1 MiB of data, or a hole); must not throw. */
+  readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
+  /** What the whole image must hash to. Costs a second look at every byte: for images whose publisher is not trusted, and for who wants to know. */
+  readonly expectedHash?: ImageHash | undefined;
+  /** Whether an existing file may be replaced. Default false. */
+  readonly mayOverwrite?: boolean;
+  /** Whether the image is on the disk, and not only with the operating system, when this resolves. Default true. */
+  readonly isDurable?: boolean;
+}
+
+export interface RebuildProgress {
+  readonly rebuiltBytes: number;
+  readonly imageBytes: number;
+}
+
+export interface RebuildReport {
+  readonly imageBytes: number;
+  readonly writtenBytes: number;
+  readonly holeBytes: number;
+  /** Chunks that were bad or gone in the store, and fetched anew. */
+  readonly healedChunks: number;
+}
+
+/**
+ * Puts an image together in a sparse file, bit for bit, and hashes every chunk on the way. The file has its name only when it is whole; a run that is
+ * killed leaves a hidden file that the next run for this destination removes.
+ * @throws ImageError IMAGE_DESTINATION_EXISTS, IMAGE_DESTINATION_UNUSABLE, IMAGE_NO_SPACE, IMAGE_CHUNK_BAD, IMAGE_CHUNKS_ABSENT,
+ *   IMAGE_UNKNOWN_PARTS, IMAGE_BAD_MANIFEST, IMAGE_HASH_MISMATCH, IMAGE_STORE_FAILED; the signal's reason
+ */
+export async function rebuildImage(
+  deps: RebuildDeps,
+  manifest: Manifest,
+  destination: string,
+  options: RebuildOptions = {},
+): Promise<RebuildReport> {
+  const { signal, expectedHash, mayOverwrite = false, isDurable = true } = options;
+  signal?.throwIfAborted();
+  const lease: PackLease = deps.store.lease(manifest.packs);
+  try {
+    const fileBytes = manifest.imageBytes;
+    const file = await createPartFile(deps, destination, { fileBytes, mayOverwrite, isDurable });
+    const hasher = expectedHash && createImageHasher(expectedHash.algorithm);
+    try {
+      const steps = verifiedSteps(deps, manifest, { from: 0, to: fileBytes, signal });
+      const writtenBytes = await writeSteps(steps, file, hasher, manifest, options);
+      if (hasher && expectedHash) checkHash(manifest, expectedHash, await hasher.finish());
+      signal?.throwIfAborted();
+      await file.publish();
+      const { healedChunks } = steps;
+      return { imageBytes: fileBytes, writtenBytes, holeBytes: fileBytes - writtenBytes, healedChunks };
+    } finally {
+      await file.discard();
+      await hasher?.discard();
+    }
+  } finally {
+    lease.release();
+  }
+}
+
+/** Writes each step while the next ones are read; the number of bytes written. */
+async function writeSteps(
+  steps: VerifiedSteps,
+  file: PartFile,
+  hasher: ImageHasher | undefined,
+  manifest: Manifest,
+  options: RebuildOptions,
+): Promise<number> {
+  const underWay = new Set<Promise<void>>();
+  let failure: { readonly error: unknown } | undefined;
+  let writtenBytes = 0;
+  const write = (bytes: Uint8Array, offset: number): void => {
+    const writing = file.write(bytes, offset).then(
+      () => {
+        underWay.delete(writing);
+        steps.recycle(bytes);
+      },
+      (error: unknown) => {
+        underWay.delete(writing);
+        failure ??= { error };
+      },
+    );
+    underWay.add(writing);
+  };
+  try {
+    for await (const { offset, length, bytes } of steps) {
+      if (bytes) {
+        await hasher?.update(bytes);
+        write(bytes, offset);
+        writtenBytes += length;
+        while (underWay.size >= imageDefaults.concurrentSteps) await Promise.race(underWay);
+      } else await hasher?.updateZeros(length);
+      if (failure) throw failure.error;
+      options.onProgress?.({ rebuiltBytes: offset + length, imageBytes: manifest.imageBytes });
+    }
+  } finally {
+    await Promise.all(underWay);
+  }
+  if (failure) throw failure.error;
+  return writtenBytes;
+}
+
+export function checkHash(manifest: Manifest, expected: ImageHash, actual: ImageHash): void {
+  if (expected.value === actual.value) return;
+  const message = `the image of manifest ${manifest.id} has ${expected.algorithm} ${actual.value} instead of ${expected.value}: its publisher lied or was wrong`;
+  throw new ImageError('IMAGE_HASH_MISMATCH', message, {
+    details: { manifest: manifest.id, algorithm: expected.algorithm, expected: expected.value, actual: actual.value },
+  });
+}
