@@ -1,0 +1,109 @@
+import type { PackDescriptor, PackId } from '@quarry/content';
+import type { PeerId } from '../ports/network.ts';
+import type { PieceMasks } from './piece-masks.ts';
+
+export type Role = 'node' | 'seeder';
+
+/** One pack of a fetch: what is wanted of it and not present, what is present, and what the last resort could give. */
+export interface FetchWant {
+  readonly descriptor: PackDescriptor;
+  readonly need: PieceMasks;
+  readonly have: PieceMasks;
+  readonly cover?: PieceMasks | undefined;
+}
+
+/** A set of chunks of one pack, as asks and their answers carry it. */
+export interface PackMasks {
+  readonly pack: PackId;
+  readonly masks: PieceMasks;
+}
+
+export interface AskEntry {
+  readonly pack: PackId;
+  /** Chunks that this node needs and that nobody it knows of has. */
+  readonly need: PieceMasks;
+  /** Chunks that this node has: proof that what it was given arrived. */
+  readonly have: PieceMasks;
+}
+
+/** Why a request came to nothing. `bad`: the bytes did not have their digests. `error`: the connection broke, or the peer refused. */
+export type FailureReason = 'busy' | 'absent' | 'bad' | 'error';
+
+/** What the scheduler is told. `request` is the number that the action carried. */
+export type FetchEvent =
+  /** A fetch begins. `fetch` is a number that the caller chose and never uses again. */
+  | { readonly kind: 'fetch'; readonly fetch: number; readonly wants: readonly FetchWant[]; readonly giveUpMs: number }
+  /** Its caller has left, or it failed for a reason of its own (disk full). */
+  | { readonly kind: 'fetchEnded'; readonly fetch: number }
+  | { readonly kind: 'peerJoined'; readonly peer: PeerId; readonly role: Role }
+  | { readonly kind: 'peerLeft'; readonly peer: PeerId }
+  /** A connected peer shows exactly these chunks of a pack. */
+  | { readonly kind: 'peerHas'; readonly peer: PeerId; readonly pack: PackId; readonly masks: PieceMasks }
+  /** Pieces that members without a connection show, taken together. */
+  | { readonly kind: 'elsewhere'; readonly pack: PackId; readonly masks: PieceMasks }
+  /** The other members that want a pack, for the order of leases. */
+  | { readonly kind: 'wanters'; readonly pack: PackId; readonly members: readonly PeerId[] }
+  /** How many members there are, this node included: the origin budget is divided by it. */
+  | { readonly kind: 'members'; readonly count: number }
+  | { readonly kind: 'rates'; readonly downloadBytesPerSecond: number; readonly originBytesPerSecond: number }
+  /** Bytes of an answer have arrived, to a request or an ask. */
+  | { readonly kind: 'progress'; readonly request: number }
+  /** A piece arrived and has its digests; it is being written. An ask's answer says which piece it was. */
+  | { readonly kind: 'verified'; readonly request: number; readonly given?: GivenPiece | undefined }
+  /** What was verified has been written (`present` was said before), or could not be. */
+  | { readonly kind: 'landed'; readonly request: number }
+  /** Chunks have become present here, whoever brought them. */
+  | { readonly kind: 'present'; readonly pack: PackId; readonly piece: number; readonly mask: number }
+  | {
+      readonly kind: 'failed';
+      readonly request: number;
+      readonly reason: FailureReason;
+      /** With `busy`: how many wait there. */
+      readonly queueLength?: number | undefined;
+    }
+  /** The seeder keeps this node's place: `ahead` asks are before it. */
+  | { readonly kind: 'wait'; readonly request: number; readonly ahead: number }
+  /** The seeder has given away all that this node needs, but for what it does not hold itself. */
+  | { readonly kind: 'dry'; readonly request: number; readonly lacking: readonly PackMasks[] }
+  | { readonly kind: 'tick' };
+
+export interface GivenPiece {
+  readonly pack: PackId;
+  readonly piece: number;
+  readonly mask: number;
+}
+
+/** What the scheduler wants done. */
+export type FetchAction =
+  /** Ask a peer for chunks of a piece. It is cancelled, not forgotten, when the scheduler no longer wants it. */
+  | {
+      readonly kind: 'request';
+      readonly request: number;
+      readonly peer: PeerId;
+      readonly pack: PackId;
+      readonly piece: number;
+      readonly mask: number;
+      readonly isHedge: boolean;
+    }
+  | { readonly kind: 'cancel'; readonly request: number }
+  /** Place the one standing ask with a seeder. */
+  | { readonly kind: 'ask'; readonly request: number; readonly seeder: PeerId; readonly entries: readonly AskEntry[] }
+  /** Read chunks from outside the swarm. Reported like a request. */
+  | {
+      readonly kind: 'readLastResort';
+      readonly request: number;
+      readonly pack: PackId;
+      readonly piece: number;
+      readonly mask: number;
+    }
+  /** Connect to a member that shows this piece: no connected one does. */
+  | { readonly kind: 'seek'; readonly pack: PackId; readonly piece: number }
+  | { readonly kind: 'ban'; readonly peer: PeerId; readonly reason: string }
+  | { readonly kind: 'done'; readonly fetch: number }
+  /** Nothing came for `giveUpMs`. `missing` names at most 16 pieces. */
+  | {
+      readonly kind: 'noSource';
+      readonly fetch: number;
+      readonly missingChunks: number;
+      readonly missing: readonly GivenPiece[];
+    };

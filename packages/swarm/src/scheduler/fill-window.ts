@@ -1,0 +1,131 @@
+import { maskedBytes } from '@quarry/content';
+import type { Flight } from './flight.ts';
+import type { SchedulerPeer } from './scheduler-peer.ts';
+import { pickIndex } from './scheduler-state.ts';
+import type { SchedulerState } from './scheduler-state.ts';
+import type { WantedPack } from './wanted-pack.ts';
+
+interface PieceChoice {
+  readonly pack: WantedPack;
+  readonly piece: number;
+  readonly mask: number;
+}
+
+/**
+ * Fills the window: of a few random useful peers take the least loaded, then of a few random pieces of its own the one that fewest others
+ * hold. Peer first is as good as rarest first over all (prototype: 1.07 each), and looks at 24 peers instead of 24 × pieces.
+ */
+export function fillWindow(state: SchedulerState): void {
+  for (let room = windowRoom(state); room > 0 && state.pacedUntilMs <= state.nowMs; room -= 1) {
+    const peer = choosePeer(state, mayAsk(state));
+    if (!peer) return;
+    const choice = choosePiece(state, peer);
+    if (!choice) return;
+    sendRequest(state, peer, choice, undefined);
+  }
+}
+
+/** Places left. What has arrived and is still being written counts once it is more than a window: the disk is behind. */
+export function windowRoom(state: SchedulerState): number {
+  const { flights, options } = state;
+  return options.window - flights.windowUsed - Math.max(0, flights.landing - options.window);
+}
+
+/** A second source for a flight that makes no progress. */
+export function hedge(state: SchedulerState, flight: Flight): boolean {
+  const mask = flight.mask & (flight.pack.need[flight.piece] ?? 0);
+  const hasAll = (peer: SchedulerPeer): boolean =>
+    ((peer.packs.get(flight.pack)?.masks[flight.piece] ?? 0) & mask) === mask;
+  const mayAskIt = mayAsk(state);
+  const peer = choosePeer(state, (other) => other !== flight.peer && hasAll(other) && mayAskIt(other, true));
+  if (!peer || mask === 0) return false;
+  sendRequest(state, peer, { pack: flight.pack, piece: flight.piece, mask }, flight);
+  return true;
+}
+
+type PeerTest = (peer: SchedulerPeer, forHedge?: boolean) => boolean;
+
+/** With many useful peers each is asked for little at a time, with few for more. */
+function mayAsk(state: SchedulerState): PeerTest {
+  const { window, minPerPeer, maxPerPeer } = state.options;
+  let useful = 0;
+  for (const peer of state.peers.values()) if (peer.available > 0 || peer.outstanding > 0) useful += 1;
+  const perPeer = Math.max(minPerPeer, Math.min(maxPerPeer, Math.ceil(window / Math.max(1, useful))));
+  return (peer, forHedge = false) =>
+    (forHedge || peer.available > 0) && peer.outstanding < perPeer && peer.notBeforeMs <= state.nowMs;
+}
+
+function choosePeer(state: SchedulerState, test: PeerTest): SchedulerPeer | undefined {
+  const eligible: SchedulerPeer[] = [];
+  for (const peer of state.peers.values()) if (test(peer)) eligible.push(peer);
+  let best: SchedulerPeer | undefined;
+  for (let i = 0; i < state.options.sampledPeers && eligible.length > 0; i += 1) {
+    const at = pickIndex(state.random, eligible.length);
+    const peer = eligible[at] as SchedulerPeer;
+    eligible[at] = eligible[eligible.length - 1] as SchedulerPeer;
+    eligible.pop();
+    if (!best || loadOf(peer) < loadOf(best)) best = peer;
+  }
+  return best;
+}
+
+function loadOf(peer: SchedulerPeer): number {
+  return peer.outstanding * 2 + peer.queueHint;
+}
+
+/** Every open piece of the peer is equally likely to be looked at first, whatever pack it is in. */
+function choosePiece(state: SchedulerState, peer: SchedulerPeer): PieceChoice | undefined {
+  let skip = pickIndex(state.random, peer.available);
+  for (const [pack, { masks, available }] of peer.packs) {
+    if (skip >= available) {
+      skip -= available;
+      continue;
+    }
+    const count = masks.length;
+    const start = pickIndex(state.random, count);
+    let best: PieceChoice | undefined;
+    let looked = 0;
+    for (let i = 0; i < count && looked < state.options.sampledPieces; i += 1) {
+      const piece = (start + i) % count;
+      const mask = pack.open(piece) & (masks[piece] ?? 0);
+      if (mask === 0) continue;
+      looked += 1;
+      if (!best || (pack.holders[piece] ?? 0) < (pack.holders[best.piece] ?? 0)) best = { pack, piece, mask };
+    }
+    return best;
+  }
+  return undefined;
+}
+
+function sendRequest(state: SchedulerState, peer: SchedulerPeer, choice: PieceChoice, twin: Flight | undefined): void {
+  const { pack, piece, mask } = choice;
+  const flight: Flight = {
+    request: state.nextRequest,
+    source: 'peer',
+    peer,
+    pack,
+    piece,
+    mask,
+    startedAtMs: state.nowMs,
+    progressAtMs: state.nowMs,
+    longestGapMs: 0,
+    twin,
+    isHedge: twin !== undefined,
+    hedgeNotBeforeMs: 0,
+    isLanding: false,
+  };
+  state.nextRequest += 1;
+  if (twin) twin.twin = flight;
+  state.flights.add(flight);
+  const waitMs = state.downloadBucket.take(state.nowMs, maskedBytes(pack.descriptor, piece, mask));
+  state.pacedUntilMs = state.nowMs + waitMs;
+  state.actions.push({
+    kind: 'request',
+    request: flight.request,
+    peer: peer.id,
+    pack: pack.descriptor.id,
+    piece,
+    mask,
+    isHedge: flight.isHedge,
+  });
+}

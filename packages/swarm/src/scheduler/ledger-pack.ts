@@ -1,0 +1,161 @@
+import type { PackDescriptor } from '@quarry/content';
+import type { PeerId } from '../ports/network.ts';
+import type { RegiveReason } from './ledger-events.ts';
+import { emptyMasks, isEmptyMasks } from './piece-masks.ts';
+import type { PieceMasks } from './piece-masks.ts';
+
+/** Chunks of a piece that are on their way to an asker, or have left and were not shown yet. */
+export interface Gift {
+  readonly ask: number;
+  readonly holder: PeerId;
+  readonly piece: number;
+  readonly mask: number;
+  sentAtMs: number | undefined;
+}
+
+export interface AskerWant {
+  /** As last asked. */
+  readonly need: PieceMasks;
+  readonly have: PieceMasks;
+  readonly isWanting: boolean;
+  /** Since when it asks for this pack. */
+  readonly sinceMs: number;
+}
+
+/** The ledger's page for one pack: what is ours to give, what was given to whom, and who has shown it since. */
+export class LedgerPack {
+  readonly descriptor: PackDescriptor;
+  ours: PieceMasks;
+  /** Given and not shown yet. */
+  readonly given: PieceMasks;
+  /** Given at some time, and shown by an asker that is still there. */
+  readonly held: PieceMasks;
+  /** Given at some time. */
+  readonly ever: PieceMasks;
+  readonly #wants = new Map<PeerId, AskerWant>();
+  /** How many askers want something of it: the more, the sooner it is given. */
+  askers = 0;
+  readonly #gifts = new Map<number, Gift[]>();
+  /** When each piece last left, or was last shown. */
+  readonly #settledAtMs: Float64Array;
+  readonly #losses = new Map<number, RegiveReason>();
+
+  constructor(descriptor: PackDescriptor) {
+    this.descriptor = descriptor;
+    this.ours = emptyMasks(descriptor.pieceCount);
+    this.given = emptyMasks(descriptor.pieceCount);
+    this.held = emptyMasks(descriptor.pieceCount);
+    this.ever = emptyMasks(descriptor.pieceCount);
+    this.#settledAtMs = new Float64Array(descriptor.pieceCount).fill(-Infinity);
+  }
+
+  /** Of `need`, what can be given and nobody was given or has. */
+  fresh(piece: number, need: number): number {
+    return need & (this.ours[piece] ?? 0) & ~(this.given[piece] ?? 0) & ~(this.held[piece] ?? 0);
+  }
+
+  /** Of `need`, what somebody should have had for `afterMs` by now, and that is asked for all the same. */
+  overdue(piece: number, need: number, nowMs: number, afterMs: number): number {
+    if (nowMs - (this.#settledAtMs[piece] ?? 0) < afterMs) return 0;
+    if (this.#gifts.get(piece)?.some((gift) => gift.sentAtMs === undefined)) return 0;
+    return need & (this.ours[piece] ?? 0) & ((this.given[piece] ?? 0) | (this.held[piece] ?? 0));
+  }
+
+  /** What all that currently ask need of a piece. */
+  wanted(piece: number): number {
+    let mask = 0;
+    for (const want of this.#wants.values()) if (want.isWanting) mask |= want.need[piece] ?? 0;
+    return mask;
+  }
+
+  wantOf(asker: PeerId): AskerWant | undefined {
+    return this.#wants.get(asker);
+  }
+
+  /**
+   * What an asker says that it needs and has. Gifts that it shows are settled, and of what was ever given that counts as held which it
+   * has, as long as it is there.
+   */
+  setWant(asker: PeerId, need: PieceMasks, have: PieceMasks, nowMs: number): void {
+    const before = this.#wants.get(asker);
+    const isWanting = !isEmptyMasks(need);
+    this.askers += Number(isWanting) - Number(before?.isWanting ?? false);
+    this.#wants.set(asker, { need, have, isWanting, sinceMs: before?.sinceMs ?? nowMs });
+    for (const gift of this.giftsTo(asker)) {
+      if (gift.sentAtMs === undefined || (gift.mask & ~(have[gift.piece] ?? 0)) !== 0) continue;
+      this.#settledAtMs[gift.piece] = nowMs;
+      this.#drop(gift);
+    }
+    for (let piece = 0; piece < have.length; piece += 1) {
+      this.held[piece] = (this.held[piece] ?? 0) | ((have[piece] ?? 0) & (this.ever[piece] ?? 0));
+    }
+  }
+
+  /** It needs nothing more of the pack; what it has still counts. */
+  endWant(asker: PeerId): void {
+    const want = this.#wants.get(asker);
+    if (!want?.isWanting) return;
+    this.askers -= 1;
+    this.#wants.set(asker, { ...want, isWanting: false });
+  }
+
+  /** Returns why, if some of it had been given before. */
+  give(gift: Gift, nowMs: number): RegiveReason | undefined {
+    const { piece, mask } = gift;
+    const isAgain = ((this.ever[piece] ?? 0) & mask) !== 0;
+    const reason = isAgain ? (this.#losses.get(piece) ?? this.#whyOverdue(piece, mask)) : undefined;
+    this.#losses.delete(piece);
+    // What was given before and is given again has a new holder; the old ones need prove nothing any more.
+    const others = (this.#gifts.get(piece) ?? []).filter((other) => (other.mask & ~mask) !== 0);
+    this.#gifts.set(piece, [...others, gift]);
+    this.ever[piece] = (this.ever[piece] ?? 0) | mask;
+    this.given[piece] = (this.given[piece] ?? 0) | mask;
+    this.#settledAtMs[piece] = nowMs;
+    return reason;
+  }
+
+  sent(gift: Gift, nowMs: number): void {
+    gift.sentAtMs = nowMs;
+    this.#settledAtMs[gift.piece] = nowMs;
+  }
+
+  /** The gift is void: its chunks can be given to somebody else. */
+  lose(gift: Gift, reason: RegiveReason): void {
+    if (!this.#gifts.get(gift.piece)?.includes(gift)) return;
+    this.#drop(gift);
+    this.#losses.set(gift.piece, reason);
+  }
+
+  giftsTo(holder: PeerId): Gift[] {
+    const found: Gift[] = [];
+    for (const gifts of this.#gifts.values()) for (const gift of gifts) if (gift.holder === holder) found.push(gift);
+    return found;
+  }
+
+  /** Forgets what an asker wanted and had. */
+  removeAsker(asker: PeerId): void {
+    const want = this.#wants.get(asker);
+    if (!want) return;
+    this.endWant(asker);
+    this.#wants.delete(asker);
+    for (let piece = 0; piece < this.held.length; piece += 1) {
+      if (((this.held[piece] ?? 0) & (want.have[piece] ?? 0)) === 0) continue;
+      let held = 0;
+      for (const other of this.#wants.values()) held |= other.have[piece] ?? 0;
+      this.held[piece] = held & (this.ever[piece] ?? 0);
+    }
+  }
+
+  #whyOverdue(piece: number, mask: number): RegiveReason {
+    if (((this.given[piece] ?? 0) & mask) !== 0) return 'unshown';
+    return ((this.held[piece] ?? 0) & mask) !== 0 ? 'unserved' : 'holderGone';
+  }
+
+  #drop(gift: Gift): void {
+    const { piece } = gift;
+    const gifts = (this.#gifts.get(piece) ?? []).filter((other) => other !== gift);
+    if (gifts.length === 0) this.#gifts.delete(piece);
+    else this.#gifts.set(piece, gifts);
+    this.given[piece] = gifts.reduce((given, other) => given | other.mask, 0);
+  }
+}

@@ -1,0 +1,96 @@
+import type { PackId } from '@quarry/content';
+import type { SchedulerPeer } from './scheduler-peer.ts';
+import type { SchedulerState } from './scheduler-state.ts';
+
+/**
+ * How a peer loses and regains its say. A parked peer is asked nothing and what it shows does not count, so that its pieces are looked for
+ * elsewhere. A stall parks for a while, each time for longer; "absent" for what was shown parks pack by pack, then altogether, for good;
+ * a bad chunk bans.
+ */
+function park(peer: SchedulerPeer, untilMs: number): void {
+  peer.parkedUntilMs = untilMs;
+  for (const pack of [...peer.packs.keys()]) pack.removePeer(peer);
+}
+
+export function parkStalled(state: SchedulerState, peer: SchedulerPeer): void {
+  const { firstParkMs, maxParkMs } = state.options;
+  const forMs = Math.min(maxParkMs, firstParkMs * 2 ** peer.parks);
+  peer.parks += 1;
+  peer.busySinceMs = undefined;
+  peer.busyAnswers = 0;
+  park(peer, state.nowMs + forMs);
+}
+
+export function unparkDue(state: SchedulerState): void {
+  for (const peer of state.peers.values()) {
+    if (peer.parkedUntilMs === undefined || peer.parkedUntilMs > state.nowMs) continue;
+    peer.parkedUntilMs = undefined;
+    for (const [id, masks] of peer.told) state.packs.get(id)?.wanted.setPeerMasks(peer, masks);
+  }
+}
+
+/** Whether what the peer says of the pack still counts. */
+export function hasCredit(state: SchedulerState, peer: SchedulerPeer, pack: PackId): boolean {
+  return (peer.falseHavesByPack.get(pack) ?? 0) < state.options.maxFalseHavesPerPack;
+}
+
+/** It said that it has these chunks, and then that it has not. */
+export function countFalseHave(
+  state: SchedulerState,
+  peer: SchedulerPeer,
+  pack: PackId,
+  piece: number,
+  mask: number,
+): void {
+  peer.falseHaves += 1;
+  peer.falseHavesByPack.set(pack, (peer.falseHavesByPack.get(pack) ?? 0) + 1);
+  const wanted = state.packs.get(pack)?.wanted;
+  if (peer.falseHaves >= state.options.maxFalseHaves) {
+    peer.told.clear();
+    park(peer, Infinity);
+  } else if (!hasCredit(state, peer, pack)) {
+    peer.told.delete(pack);
+    wanted?.removePeer(peer);
+  } else {
+    const told = peer.told.get(pack);
+    if (told) told[piece] = (told[piece] ?? 0) & ~mask;
+    wanted?.clearPeerMask(peer, piece, mask);
+  }
+}
+
+/** It gave what it showed: one false word is forgiven. */
+export function countGiven(peer: SchedulerPeer, pack: PackId): void {
+  peer.errors = 0;
+  peer.parks = 0;
+  peer.busySinceMs = undefined;
+  peer.busyAnswers = 0;
+  if (peer.falseHaves > 0) peer.falseHaves -= 1;
+  const byPack = peer.falseHavesByPack.get(pack) ?? 0;
+  if (byPack > 0) peer.falseHavesByPack.set(pack, byPack - 1);
+}
+
+/** What a peer shows of a pack, from now on. */
+export function tell(state: SchedulerState, peer: SchedulerPeer, pack: PackId, masks: Uint16Array): number[] {
+  const wanted = state.packs.get(pack)?.wanted;
+  if (!wanted || peer.role === 'seeder' || masks.length !== wanted.need.length) return [];
+  if (!hasCredit(state, peer, pack) || peer.parkedUntilMs === Infinity) return [];
+  peer.told.set(pack, masks.slice());
+  return peer.parkedUntilMs === undefined ? wanted.setPeerMasks(peer, masks) : [];
+}
+
+export function forgetPeer(state: SchedulerState, peer: SchedulerPeer): void {
+  for (const pack of [...peer.packs.keys()]) pack.removePeer(peer);
+  peer.told.clear();
+  state.peers.delete(peer.id);
+}
+
+/** For a pack that nobody wants any more. */
+export function forgetPack(state: SchedulerState, pack: PackId): void {
+  const wanted = state.packs.get(pack)?.wanted;
+  for (const peer of state.peers.values()) {
+    wanted?.removePeer(peer);
+    peer.told.delete(pack);
+    peer.seeder.lacks.delete(pack);
+  }
+  state.packs.delete(pack);
+}

@@ -1,0 +1,87 @@
+/**
+ * How a receiver schedules. The defaults come from the prototype's ablations for links about 1 Gbit/s (docs: PROTOCOL.md, "Numbers"):
+ * slots and the window that matches them matter most, which piece is asked for matters least.
+ */
+export interface SchedulerOptions {
+  /** Pieces that a sender serves at once. */
+  readonly senderSlots: number;
+  /** Requests that wait at a sender beyond those; the next is told "busy". */
+  readonly senderQueue: number;
+  /** Pieces on their way to this node at once; senderSlots + senderQueue: a larger window starves nodes with few neighbours. */
+  readonly window: number;
+  /** Pieces asked of one peer at once: the lower number with many useful peers, the higher with few. */
+  readonly minPerPeer: number;
+  readonly maxPerPeer: number;
+  /** Useful peers among which the least loaded is taken. */
+  readonly sampledPeers: number;
+  /** Pieces among which the rarest is taken. */
+  readonly sampledPieces: number;
+  /** A request without progress is given a second source after this long; adapts between the two to the gaps observed. */
+  readonly minHedgeMs: number;
+  readonly maxHedgeMs: number;
+  /** A request without progress is broken off after this long, and its peer left alone for a while. */
+  readonly stallMs: number;
+  /** No request lasts longer, whatever its progress. */
+  readonly requestDeadlineMs: number;
+  /** How long a stalled peer is left alone the first time; doubles up to the second. */
+  readonly firstParkMs: number;
+  readonly maxParkMs: number;
+  /** A peer that has been busy for this long without giving anything counts as stalled. */
+  readonly busyStallMs: number;
+  /** Times a peer may say "absent" of what it showed, per pack and in all, before its word counts no more. A piece given takes one back. */
+  readonly maxFalseHavesPerPack: number;
+  readonly maxFalseHaves: number;
+  /** Packs named in one ask. */
+  readonly maxAskPacks: number;
+  /** An ask without an answer or progress is broken off after this long; longer than a seeder holds one (ledger: longPollMs). */
+  readonly askStallMs: number;
+  /** Pause before the next ask after a dry answer; doubles up to the second. */
+  readonly firstDryPauseMs: number;
+  readonly maxDryPauseMs: number;
+  /** How long a node without a seeder listens to others before it reads from the last resort. */
+  readonly leaseGraceMs: number;
+  /** A piece whose reader shows nothing for this long passes to the next in rank. */
+  readonly leaseRankMs: number;
+  /** The same when the reader shows other pieces, but not this one. */
+  readonly leaseSkipMs: number;
+  /** Reads from the last resort at once. */
+  readonly leaseReads: number;
+  /** A read from the last resort that takes longer is broken off. */
+  readonly leaseDeadlineMs: number;
+  /** Pause after a failed read; doubles up to the second. */
+  readonly firstLeasePauseMs: number;
+  readonly maxLeasePauseMs: number;
+  /** Pause between two attempts to find a member that shows a piece no connected one has. */
+  readonly seekPauseMs: number;
+}
+
+export const schedulerDefaults: SchedulerOptions = Object.freeze({
+  senderSlots: 8,
+  senderQueue: 2,
+  window: 10,
+  minPerPeer: 2,
+  maxPerPeer: 4,
+  sampledPeers: 3,
+  sampledPieces: 4,
+  minHedgeMs: 200,
+  maxHedgeMs: 1000,
+  stallMs: 3000,
+  requestDeadlineMs: 60_000,
+  firstParkMs: 5000,
+  maxParkMs: 300_000,
+  busyStallMs: 10_000,
+  maxFalseHavesPerPack: 3,
+  maxFalseHaves: 10,
+  maxAskPacks: 128,
+  askStallMs: 5000,
+  firstDryPauseMs: 100,
+  maxDryPauseMs: 1000,
+  leaseGraceMs: 300,
+  leaseRankMs: 2000,
+  leaseSkipMs: 10_000,
+  leaseReads: 2,
+  leaseDeadlineMs: 30_000,
+  firstLeasePauseMs: 500,
+  maxLeasePauseMs: 8000,
+  seekPauseMs: 250,
+});

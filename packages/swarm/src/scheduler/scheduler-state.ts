@@ -1,0 +1,116 @@
+import type { PackId } from '@quarry/content';
+import { createTokenBucket } from '@quarry/runtime';
+import type { Random, TokenBucket } from '@quarry/runtime';
+import type { PeerId } from '../ports/network.ts';
+import type { FetchAction, FetchWant } from './fetch-events.ts';
+import { createFlightTable } from './flight.ts';
+import type { FlightTable } from './flight.ts';
+import type { PieceMasks } from './piece-masks.ts';
+import type { SchedulerOptions } from './scheduler-options.ts';
+import type { SchedulerPeer } from './scheduler-peer.ts';
+import { createSmoothed } from './smoothed.ts';
+import type { Smoothed } from './smoothed.ts';
+import type { WantedPack } from './wanted-pack.ts';
+
+export interface FetchState {
+  readonly fetch: number;
+  readonly giveUpMs: number;
+  /** What it still waits for, per pack. */
+  readonly needs: Map<WantedPack, PieceMasks>;
+  readonly wants: readonly FetchWant[];
+  missingChunks: number;
+  progressAtMs: number;
+}
+
+/** Whose turn it is to read from the last resort, for one pack. */
+export interface LeaseState {
+  /** The other members that want the pack, as rendezvous keys; and this node's own. */
+  rivals: readonly { readonly id: PeerId; readonly key: number }[];
+  readonly ownKey: number;
+  /** Pieces in the order that all nodes share. */
+  readonly order: Uint16Array;
+  /** Where in the order the next look begins. */
+  cursor: number;
+  /** Since when no seeder could give the pack's open chunks; undefined while one can. */
+  sinceMs: number | undefined;
+  /** When each rival last let a piece be seen that was its to read. */
+  readonly shownAtMs: Map<PeerId, number>;
+}
+
+export interface PackState {
+  readonly wanted: WantedPack;
+  readonly fetches: Set<FetchState>;
+  readonly lease: LeaseState;
+  /** When anything of the pack last moved: bytes, or news of who has it. */
+  progressAtMs: number;
+}
+
+/** All that a node's fetch scheduler knows. The modules beside this one each hold one rule and change it. */
+export interface SchedulerState {
+  readonly self: PeerId;
+  readonly random: Random;
+  readonly options: SchedulerOptions;
+  nowMs: number;
+  /** Filled while one event is handled. */
+  actions: FetchAction[];
+  readonly packs: Map<PackId, PackState>;
+  readonly peers: Map<PeerId, SchedulerPeer>;
+  /** Peers that left with a stain; they get it back when they return. */
+  readonly formerPeers: Map<PeerId, SchedulerPeer>;
+  readonly fetches: Map<number, FetchState>;
+  readonly flights: FlightTable;
+  readonly pieceTimeMs: Smoothed;
+  readonly gapMs: Smoothed;
+  nextRequest: number;
+  /** No request before this: the download limit. */
+  pacedUntilMs: number;
+  readonly downloadBucket: TokenBucket;
+  readonly lease: {
+    readonly bucket: TokenBucket;
+    notBeforeMs: number;
+    pauseMs: number;
+    originBytesPerSecond: number;
+    members: number;
+  };
+  seekNotBeforeMs: number;
+}
+
+/** Burst of the limits: they shape a stream of pieces, so one large piece may go ahead. */
+const BURST_BYTES = 4 * 1024 * 1024;
+
+export function createSchedulerState(
+  deps: { readonly self: PeerId; readonly random: Random },
+  options: SchedulerOptions,
+): SchedulerState {
+  const unlimited = { tokensPerSecond: Infinity, burst: BURST_BYTES, nowMs: 0 };
+  return {
+    self: deps.self,
+    random: deps.random,
+    options,
+    nowMs: 0,
+    actions: [],
+    packs: new Map(),
+    peers: new Map(),
+    formerPeers: new Map(),
+    fetches: new Map(),
+    flights: createFlightTable(),
+    pieceTimeMs: createSmoothed(50),
+    gapMs: createSmoothed(100),
+    nextRequest: 1,
+    pacedUntilMs: 0,
+    downloadBucket: createTokenBucket(unlimited),
+    lease: {
+      bucket: createTokenBucket(unlimited),
+      notBeforeMs: 0,
+      pauseMs: 0,
+      originBytesPerSecond: Infinity,
+      members: 1,
+    },
+    seekNotBeforeMs: 0,
+  };
+}
+
+/** A whole number from 0 to count - 1. */
+export function pickIndex(random: Random, count: number): number {
+  return Math.floor(random.next() * count);
+}

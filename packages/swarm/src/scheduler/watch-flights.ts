@@ -1,0 +1,63 @@
+import { hedge } from './fill-window.ts';
+import type { Flight } from './flight.ts';
+import { parkStalled } from './peer-credit.ts';
+import type { SchedulerPeer } from './scheduler-peer.ts';
+import type { SchedulerState } from './scheduler-state.ts';
+
+/**
+ * What has not moved: after hedgeMs a second source is asked and whoever arrives first wins; after stallMs the request is broken off and its
+ * peer left alone. Progress is bytes, not time: a slow link is not a stall.
+ */
+export function watchFlights(state: SchedulerState): void {
+  const { options, nowMs } = state;
+  const patienceMs = hedgeAfterMs(state);
+  for (const flight of [...state.flights.all.values()]) {
+    if (flight.isLanding || !state.flights.all.has(flight.request)) continue;
+    const ageMs = nowMs - flight.startedAtMs;
+    if (flight.source === 'lastResort') {
+      if (ageMs >= options.leaseDeadlineMs) {
+        breakOff(state, flight);
+        pauseLeases(state);
+      }
+    } else if (nowMs - flight.progressAtMs >= options.stallMs || ageMs >= options.requestDeadlineMs) {
+      breakOff(state, flight);
+      const { peer } = flight;
+      if (peer && nowMs - peer.progressAtMs >= options.stallMs) leaveStalled(state, peer);
+      else if (peer) peer.notBeforeMs = Math.max(peer.notBeforeMs, nowMs + options.minHedgeMs);
+    } else if (!flight.twin && nowMs >= hedgeDueMs(flight, patienceMs)) {
+      if (!hedge(state, flight)) flight.hedgeNotBeforeMs = nowMs + patienceMs / 2;
+    }
+  }
+}
+
+export function hedgeAfterMs(state: SchedulerState): number {
+  const { minHedgeMs, maxHedgeMs } = state.options;
+  return Math.max(minHedgeMs, Math.min(maxHedgeMs, state.gapMs.upper));
+}
+
+export function hedgeDueMs(flight: Flight, patienceMs: number): number {
+  return Math.max(flight.progressAtMs + patienceMs, flight.hedgeNotBeforeMs);
+}
+
+export function breakOff(state: SchedulerState, flight: Flight): void {
+  state.flights.remove(flight);
+  state.actions.push({ kind: 'cancel', request: flight.request });
+}
+
+export function pauseLeases(state: SchedulerState): void {
+  const { lease, options, nowMs } = state;
+  lease.pauseMs = Math.min(
+    options.maxLeasePauseMs,
+    lease.pauseMs === 0 ? options.firstLeasePauseMs : lease.pauseMs * 2,
+  );
+  lease.notBeforeMs = nowMs + lease.pauseMs;
+}
+
+/** Everything else that was asked of it would stall too. */
+export function leaveStalled(state: SchedulerState, peer: SchedulerPeer): void {
+  if (peer.parkedUntilMs !== undefined) return;
+  parkStalled(state, peer);
+  for (const flight of [...state.flights.all.values()]) {
+    if (flight.peer === peer && flight.source === 'peer' && !flight.isLanding) breakOff(state, flight);
+  }
+}
