@@ -11,10 +11,26 @@ export interface Clock {
   now(): number;
   /** Unix milliseconds, for records that other machines read. */
   wallMs(): number;
-  /** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. */
+  /** Resolves after `ms` (at once for 0 or less, never for Infinity); rejects with the signal's reason as soon as it aborts. */
   sleep(ms: number, waiting?: Waiting): Promise<void>;
   /** Calls `callback` once after `ms`; the returned function cancels it. Never keeps the process alive by itself. */
   after(ms: number, callback: () => void): () => void;
+}
+
+/** What a timer of the platform can wait; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A timer without that limit; rounds up, so that nothing happens before its time. */
+function startTimer(ms: number, keepsAlive: boolean, callback: () => void): () => void {
+  const endMs = performance.now() + ms;
+  let timer: NodeJS.Timeout;
+  const arm = (): void => {
+    const leftMs = endMs - performance.now();
+    timer = setTimeout(leftMs > MAX_TIMER_MS ? arm : callback, Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(leftMs))));
+    if (!keepsAlive) timer.unref();
+  };
+  arm();
+  return () => clearTimeout(timer);
 }
 
 export const systemClock: Clock = {
@@ -23,20 +39,16 @@ export const systemClock: Clock = {
   sleep(ms, { signal } = {}) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      const timer = setTimeout(() => {
+      const cancel = startTimer(ms, true, () => {
         signal?.removeEventListener('abort', onAbort);
         resolve();
-      }, ms);
+      });
       const onAbort = (): void => {
-        clearTimeout(timer);
+        cancel();
         reject(signal?.reason);
       };
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   },
-  after(ms, callback) {
-    const timer = setTimeout(callback, ms);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
+  after: (ms, callback) => startTimer(ms, false, callback),
 };

@@ -25,7 +25,7 @@ export async function retry<T>(
       return await work(attempt);
     } catch (error) {
       if (attempt >= options.attempts || options.signal?.aborted || !isRetryable(error)) throw error;
-      const cap = Math.min(options.maxDelayMs, options.firstDelayMs * 2 ** (attempt - 1));
+      const cap = Math.min(options.maxDelayMs, options.firstDelayMs * 2 ** Math.min(attempt - 1, 52));
       await deps.clock.sleep(deps.random.next() * cap, { signal: options.signal });
     }
   }

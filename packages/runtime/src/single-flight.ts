@@ -1,6 +1,6 @@
 /**
  * Callers of the same key at the same moment share one piece of work (groupcache's singleflight).
- * The work is cancelled only when every caller has left.
+ * The work is cancelled only when every caller has left; once it has ended its signal is left alone, for what it returned may still listen.
  */
 export interface SingleFlight<T> {
   run(
@@ -15,6 +15,7 @@ interface Flight<T> {
   readonly result: Promise<T>;
   readonly controller: AbortController;
   passengers: number;
+  hasLanded: boolean;
 }
 
 export function createSingleFlight<T>(): SingleFlight<T> {
@@ -22,10 +23,11 @@ export function createSingleFlight<T>(): SingleFlight<T> {
   const start = (key: string, work: (signal: AbortSignal) => Promise<T>): Flight<T> => {
     const controller = new AbortController();
     const result = work(controller.signal).finally(() => {
+      flight.hasLanded = true;
       if (flights.get(key)?.controller === controller) flights.delete(key);
     });
     result.catch(() => {}); // the last passenger may have left before the work failed
-    const flight: Flight<T> = { result, controller, passengers: 0 };
+    const flight: Flight<T> = { result, controller, passengers: 0, hasLanded: false };
     flights.set(key, flight);
     return flight;
   };
@@ -46,7 +48,7 @@ export function createSingleFlight<T>(): SingleFlight<T> {
       } finally {
         if (leave) signal?.removeEventListener('abort', leave);
         flight.passengers -= 1;
-        if (flight.passengers === 0) flight.controller.abort(signal?.reason);
+        if (flight.passengers === 0 && !flight.hasLanded) flight.controller.abort(signal?.reason);
       }
     },
     get size() {

@@ -19,7 +19,7 @@ export function createTokenBucket(options: {
   readonly nowMs: number;
 }): TokenBucket {
   let rate = checkedRate(options.tokensPerSecond);
-  let level = options.burst;
+  let level = checkAmount('burst', options.burst);
   let at = options.nowMs;
   const settle = (nowMs: number): void => {
     if (nowMs <= at) return;
@@ -28,12 +28,14 @@ export function createTokenBucket(options: {
   };
   return {
     take(nowMs, tokens) {
+      checkAmount('tokens', tokens);
       settle(nowMs);
       if (rate === Infinity) return 0;
       level -= tokens;
       return level >= 0 ? 0 : (-level / rate) * 1000;
     },
     refund(tokens) {
+      checkAmount('tokens', tokens);
       level = Math.min(options.burst, level + tokens);
     },
     setRate(nowMs, tokensPerSecond) {
@@ -44,6 +46,11 @@ export function createTokenBucket(options: {
       return rate;
     },
   };
+}
+
+function checkAmount(name: string, amount: number): number {
+  if (!(amount >= 0)) throw new TypeError(`${name} is a number from 0, not ${amount}`); // one NaN would stay in the level for ever
+  return amount;
 }
 
 function checkedRate(tokensPerSecond: number): number {

@@ -1,4 +1,4 @@
-/** Sizes and rates as people write them. Binary prefixes (KiB, MiB) are powers of 1024, decimal ones (kB, MB) of 1000; rates in bits are decimal, as links are sold. */
+// Sizes and rates as people write them. Binary prefixes (KiB, MiB) are powers of 1024, decimal ones (kB, MB) of 1000; rates in bits are decimal, as links are sold.
 const BYTE_UNITS: Readonly<Record<string, number>> = {
   b: 1,
   kb: 1e3,
@@ -17,23 +17,30 @@ const MS_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 60e3, min
 export function parseBytes(text: string | number): number | undefined {
   if (typeof text === 'number') return Number.isSafeInteger(text) && text >= 0 ? text : undefined;
   const amount = parseAmount(text, BYTE_UNITS, 'b');
-  return amount === undefined ? undefined : Math.round(amount);
+  return amount === undefined || !Number.isSafeInteger(Math.round(amount)) ? undefined : Math.round(amount);
 }
 
-/** `"100Mbit/s"`, `"12 MB/s"`, `"unlimited"` → bytes per second; undefined when it is not a rate. */
+/**
+ * `"100Mbit/s"`, `"12 MB/s"`, `"unlimited"` → bytes per second; undefined when it is not a rate. `"100 Mb/s"` and `"100Mbps"` are none: half
+ * of those who write them mean bits, and the other half would get an eighth, or eight times, of what they asked for.
+ */
 export function parseRate(text: string | number): number | undefined {
   if (typeof text === 'number') return text > 0 ? text : undefined;
   if (text.trim().toLowerCase() === 'unlimited') return Infinity;
   const perSecond = text.trim().replace(/\s*(\/s|ps)$/i, '');
+  if (/[\dkKmMgGtT\s]b$/.test(perSecond)) return undefined;
   const bits = parseAmount(perSecond, BIT_UNITS, undefined);
   const rate = bits === undefined ? parseAmount(perSecond, BYTE_UNITS, 'b') : bits / 8;
   return rate !== undefined && rate > 0 ? rate : undefined;
 }
 
-/** `"200ms"`, `"5s"`, `"1.5 h"` → milliseconds; undefined when it is not a duration. */
+/** `"200ms"`, `"5s"`, `"1.5 h"`, `"2 min 30 s"` → milliseconds; undefined when it is not a duration. Reads what `formatDuration` writes. */
 export function parseDuration(text: string | number): number | undefined {
   if (typeof text === 'number') return text >= 0 ? text : undefined;
-  return parseAmount(text, MS_UNITS, undefined);
+  const parts = text.trim().match(/[\d.]+\s*[^\d.\s]*\s*|.+/g) ?? [''];
+  let totalMs = 0;
+  for (const part of parts) totalMs += parseAmount(part, MS_UNITS, undefined) ?? Number.NaN;
+  return Number.isNaN(totalMs) ? undefined : totalMs;
 }
 
 export function formatBytes(bytes: number): string {
@@ -50,9 +57,9 @@ export function formatRate(bytesPerSecond: number): string {
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 120e3) return `${(ms / 1000).toFixed(1)} s`;
-  return ms < 7200e3
-    ? `${Math.floor(ms / 60e3)} min ${Math.round((ms % 60e3) / 1000)} s`
-    : `${(ms / 3600e3).toFixed(1)} h`;
+  if (ms >= 7200e3) return `${(ms / 3600e3).toFixed(1)} h`;
+  const seconds = Math.round(ms / 1000); // first, or 179.7 s are 2 min 60 s
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 function parseAmount(
@@ -63,6 +70,6 @@ function parseAmount(
   const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
   if (!match) return undefined;
   const unit = match[2] ? match[2].toLowerCase() : bare;
-  const factor = unit === undefined ? undefined : units[unit];
+  const factor = unit !== undefined && Object.hasOwn(units, unit) ? units[unit] : undefined;
   return factor === undefined ? undefined : Number(match[1]) * factor;
 }

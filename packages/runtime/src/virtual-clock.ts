@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
 export interface VirtualClock extends Clock {
-  /** Moves time on by `ms`, running what falls due in order; microtasks settle between two timers. */
+  /** Moves time on by `ms`, running what falls due in order; every promise that is ready settles before the first, between two, and after the last. */
   advance(ms: number): Promise<void>;
   /** How many timers are waiting. */
   readonly pending: number;
@@ -19,7 +19,7 @@ export function createVirtualClock(startWallMs: number = 1_750_000_000_000): Vir
   let order = 0;
   const timers = new Set<Timer>();
   const schedule = (ms: number, run: () => void): (() => void) => {
-    const timer: Timer = { at: nowMs + Math.max(0, ms), order: order++, run };
+    const timer: Timer = { at: nowMs + (ms > 0 ? ms : 0), order: order++, run };
     timers.add(timer);
     return () => void timers.delete(timer);
   };
@@ -54,11 +54,11 @@ export function createVirtualClock(startWallMs: number = 1_750_000_000_000): Vir
       await settle();
       for (let due = nextDue(limit); due; due = nextDue(limit)) {
         timers.delete(due);
-        nowMs = due.at;
+        nowMs = Math.max(nowMs, due.at);
         due.run();
         await settle();
       }
-      nowMs = limit;
+      nowMs = Math.max(nowMs, limit); // two may advance at once
     },
     get pending() {
       return timers.size;
