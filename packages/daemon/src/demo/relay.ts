@@ -44,8 +44,10 @@ export function relay(
   return {
     close() {
       for (const stop of pipes) stop();
-      reset(client);
-      reset(target);
+      for (const socket of [client, target]) {
+        reset(socket);
+        socket.destroy(); // also one whose receiver does not take the rest
+      }
     },
   };
 }
@@ -95,9 +97,12 @@ function pipe(from: Socket, to: Socket, { shaper, count }: RelayDirection): () =
   };
 }
 
+/**
+ * A reset, so that what is cut off does not look whole. Not for a socket whose end is on its way: all that it had to say is
+ * written then, and libuv refuses to reset it in a way that keeps Node 24 busy for ever when the process ends.
+ */
 function reset(socket: Socket): void {
-  if (socket.destroyed) return;
-  // A socket that is still connecting has nobody to tell.
-  if (socket.connecting) socket.destroy();
+  if (socket.writableEnded) socket.destroySoon();
+  else if (socket.connecting) socket.destroy();
   else socket.resetAndDestroy();
 }

@@ -274,6 +274,24 @@ describe('a shaped link in its own process', () => {
     expect(await ended).toEqual([0, null]);
   });
 
+  // A reset of a socket that is just ending keeps Node busy for ever in its exit.
+  test('ends also after many connections broke off in the middle', async () => {
+    const { port } = await listen((socket) => {
+      socket.write(pattern(MIB));
+      socket.on('drain', () => socket.write(pattern(MIB)));
+    });
+    const routes = [{ listen: 0, target: { host: '127.0.0.1', port } }];
+    const { child, answer, ended } = start({ rateBytesPerSecond: 20e6, burstBytes: 64 * 1024, routes });
+    const [linkPort] = (await answer()).ports as number[];
+    for (let round = 0; round < 4; round += 1) {
+      const sockets = await Promise.all(Array.from({ length: 24 }, () => dial(linkPort)));
+      await Promise.all(sockets.map((socket) => once(socket, 'data')));
+      for (const socket of sockets) socket.on('error', () => {}).destroy();
+    }
+    child.stdin.end();
+    expect(await ended).toEqual([0, null]);
+  });
+
   test('fails when a port is taken, and says so', async () => {
     const { port } = await listen(() => {});
     const { child, ended } = start({ ...FAST, routes: [{ listen: port, target: { host: '127.0.0.1', port } }] });
