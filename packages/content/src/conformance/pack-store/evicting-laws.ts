@@ -65,12 +65,26 @@ export function evictingLaws({ open }: Laws): void {
     const store = await open();
     const pack = await addWhole(store, { seed: 1 });
     const { id } = pack.descriptor;
-    await Promise.all([store.evict(0), store.addPack(pack.descriptor)]);
+    await store.evict(0);
     await store.addPack(pack.descriptor);
     expect(countChunks(store.present(id) ?? { chunkCount: 0, bits: Uint8Array.of(0xff) })).toBe(0);
     await expectCode(store.readChunks(id, 0, 1), 'STORE_CHUNK_ABSENT');
     await store.writePiece(pack.piece(1));
     expectBytes(await store.readPiece(id, 1, 0b1111), pack.run(4, 4));
+  });
+
+  test('a pack that is added at the moment of its eviction is whole or empty, and can be written', async () => {
+    const store = await open();
+    for (let round = 0; round < 10; round += 1) {
+      const pack = await addWhole(store, { seed: 1 });
+      const { id } = pack.descriptor;
+      await Promise.all([store.evict(0), store.addPack(pack.descriptor)]);
+      const known = store.present(id);
+      expect(known && [0, 11].includes(countChunks(known))).toBe(true);
+      await store.writePiece(pack.piece(1));
+      expectBytes(await store.readPiece(id, 1, 0b1111), pack.run(4, 4));
+      await store.evict(0);
+    }
   });
 
   test('a leased pack is kept until the last of its leases is released', async () => {

@@ -1,0 +1,206 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chunkOffset, copyChunkSet, fullPieceMask, limits, maskedBytes, pieceChunks } from '@quarry/content';
+import type { PackDescriptor, PackStore, VerifyProgress, VerifyReport, Waiting } from '@quarry/content';
+import { createSemaphore } from '@quarry/runtime';
+import { createCalls } from './calls.ts';
+import { closedError, ioError } from './errors.ts';
+import { evictPacks } from './evict-packs.ts';
+import { keepStaged } from './keep-staged.ts';
+import { unknownPackError } from './known-packs.ts';
+import type { KnownPack } from './known-packs.ts';
+import type { StoreSettings } from './options.ts';
+import { openPackEngine } from './pack-engine.ts';
+import type { PackEngineDeps } from './pack-engine.ts';
+import { createDiskPackStage } from './pack-stage.ts';
+import type { DiskPackStage } from './pack-stage.ts';
+import { maskRuns } from './presence.ts';
+import { PRIVATE_FILE } from './store-directory.ts';
+import { findStrayFiles, removeStrayFiles } from './stray-files.ts';
+import { verifyPacks } from './verify-packs.ts';
+
+/** A PackStore on disk: one sparse file a pack, what is known of it in the index. */
+export interface DiskPackStore extends PackStore {
+  /** As the port's; also removes the stray files that it names if told to. */
+  verify(options?: VerifyStoreOptions): Promise<VerifyReport>;
+}
+
+export interface VerifyStoreOptions extends Waiting {
+  readonly onProgress?: (progress: VerifyProgress) => void;
+  readonly removeStrayFiles?: boolean;
+}
+
+export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSettings): Promise<DiskPackStore> {
+  const engine = await openPackEngine(deps, settings);
+  const { known, holds, roster, io, marks, batcher, index, directory, onPresent, onAbsent } = engine;
+  const calls = createCalls(() => closedError(directory.path));
+  const evicting = createSemaphore(1);
+  const stages = new Map<string, DiskPackStage>();
+  let stageCount = 0;
+  let closing: Promise<void> | undefined;
+
+  /** Works on a pack that stays while it does. */
+  const using = async <T>(pack: KnownPack, work: (descriptor: PackDescriptor) => Promise<T>): Promise<T> => {
+    pack.users += 1;
+    known.touch(pack);
+    try {
+      const descriptor = await roster.descriptorOf(pack);
+      if (!descriptor) throw unknownPackError(pack.id);
+      return await work(descriptor);
+    } finally {
+      roster.leave(pack);
+    }
+  };
+  const close = async (): Promise<void> => {
+    await calls.stop();
+    for (const stage of stages.values()) await stage.abandon();
+    try {
+      await batcher.close();
+      await engine.recency.flush();
+    } finally {
+      engine.recency.close();
+      await engine.files.close();
+    }
+  };
+
+  return {
+    addPack: (descriptor, { signal } = {}) =>
+      calls.run(signal, async () => roster.leave(await roster.enter(descriptor))),
+    findPack: (id, { signal } = {}) =>
+      calls.run(signal, async () => {
+        const pack = known.find(id);
+        return pack && (await roster.descriptorOf(pack));
+      }),
+    inventory() {
+      calls.check();
+      return Array.from(known.all(), ({ id, presence }) => ({ pack: id, present: copyChunkSet(presence.present) }));
+    },
+    present(id) {
+      calls.check();
+      const pack = known.find(id);
+      return pack && copyChunkSet(pack.presence.present);
+    },
+    findChunks: (digests, { domains, allowAbsent = false, signal }) =>
+      calls.run(signal, async () => {
+        if (digests.length % limits.digestBytes !== 0) throw new TypeError('digests are 32 bytes each');
+        return await index.find(digests, { domains, allowAbsent, signal });
+      }),
+    writePiece: (piece, { signal } = {}) =>
+      calls.run(signal, async () => {
+        const pack = known.get(piece.descriptor.id);
+        await using(pack, async () => {
+          await batcher.room(signal);
+          const added = await io.write(pack, piece);
+          if (added !== 0) onPresent.tell(pack.id, piece.piece, added);
+        });
+      }),
+    stagePack: ({ signal } = {}) =>
+      calls.run(signal, async () => {
+        stageCount += 1;
+        const path = join(directory.stages, `${stageCount}.stage`);
+        const handle = await open(path, 'wx+', PRIVATE_FILE).catch((error: unknown) => {
+          throw ioError(error, `beginning a stage in ${directory.stages}`);
+        });
+        const diskStage = createDiskPackStage({
+          file: { path, handle },
+          freeSpace: engine.freeSpace,
+          run: (given, work) => calls.run(given, work),
+          keep: async (file, descriptor) => {
+            await batcher.room();
+            await keepStaged(engine, file, descriptor);
+          },
+          onEnd: () => void stages.delete(path),
+        });
+        stages.set(path, diskStage);
+        return diskStage.stage;
+      }),
+    readPiece: (id, piece, mask, { signal } = {}) =>
+      calls.run(signal, async () => {
+        const pack = known.get(id);
+        return await using(pack, async (descriptor) => {
+          if (!isPiece(descriptor, piece, mask))
+            throw new TypeError(`pack ${id} has no piece ${piece} with mask ${mask}`);
+          const out = new Uint8Array(maskedBytes(descriptor, piece, mask));
+          await io.read(pack, descriptor, maskRuns(pieceChunks(descriptor, piece).first, mask), out);
+          return out;
+        });
+      }),
+    readChunks: (id, first, count, { into, signal } = {}) =>
+      calls.run(signal, async () => {
+        const pack = known.get(id);
+        return await using(pack, async (descriptor) => {
+          if (!isRun(descriptor, first, count))
+            throw new TypeError(`pack ${id} has no chunks ${first} to ${first + count - 1}`);
+          const bytes = chunkOffset(descriptor, first + count) - chunkOffset(descriptor, first);
+          if (into && into.length !== bytes)
+            throw new TypeError(`the chunks are ${bytes} bytes, the buffer ${into.length}`);
+          const out = into ?? new Uint8Array(bytes);
+          await io.read(pack, descriptor, [{ first, count }], out);
+          return out;
+        });
+      }),
+    sync: () => calls.run(undefined, () => batcher.sync()),
+    lease(packs) {
+      calls.check();
+      const ids = new Set(packs);
+      for (const id of ids) {
+        const pack = known.find(id);
+        if (pack) known.touch(pack);
+      }
+      return holds.lease(ids);
+    },
+    pin: (packs, reason) => calls.run(undefined, () => holds.pin(packs, reason)),
+    unpin: (reason) => calls.run(undefined, () => holds.unpin(reason)),
+    pins: () => calls.run(undefined, async () => holds.pins()),
+    evict: (maxBytes, { signal } = {}) =>
+      calls.run(signal, () => evicting.run(() => evictPacks(engine, maxBytes, () => calls.check(signal)), { signal })),
+    verify: ({ signal, onProgress, removeStrayFiles: isRemoving = false } = {}) =>
+      calls.run(signal, async () => {
+        const check = (): void => calls.check(signal);
+        const report = await verifyPacks(engine, [...known.all()], {
+          totalBytes: known.presentBytes(),
+          check,
+          onProgress,
+        });
+        const strayFiles = await findStrayFiles(directory, {
+          isPack: (id) => roster.isInUse(id),
+          isStage: (path) => stages.has(path),
+        });
+        if (isRemoving) await removeStrayFiles(strayFiles);
+        return { ...report, strayFiles };
+      }),
+    usage() {
+      calls.check();
+      let pinnedPacks = 0;
+      for (const { id } of known.all()) if (holds.isPinned(id)) pinnedPacks += 1;
+      return { packs: known.size, presentBytes: known.presentBytes(), pinnedPacks };
+    },
+    dropChunks: (id, chunks, { signal } = {}) =>
+      calls.run(signal, async () => {
+        const pack = known.find(id);
+        if (pack) await using(pack, (descriptor) => marks.drop(pack, descriptor, chunks));
+      }),
+    onPresent(listener) {
+      calls.check();
+      return onPresent.add(listener);
+    },
+    onAbsent(listener) {
+      calls.check();
+      return onAbsent.add(listener);
+    },
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function isPiece(descriptor: PackDescriptor, piece: number, mask: number): boolean {
+  if (!Number.isInteger(piece) || piece < 0 || piece >= descriptor.pieceCount) return false;
+  return Number.isInteger(mask) && mask > 0 && (mask & ~fullPieceMask(descriptor, piece)) === 0;
+}
+
+function isRun(descriptor: PackDescriptor, first: number, count: number): boolean {
+  if (!Number.isInteger(first) || !Number.isInteger(count)) return false;
+  return first >= 0 && count >= 1 && first + count <= descriptor.chunkCount;
+}

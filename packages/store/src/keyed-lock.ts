@@ -1,0 +1,22 @@
+/** One piece of work at a time per key, in the order of asking. */
+export interface KeyedLock {
+  run<T>(key: string, work: () => Promise<T>): Promise<T>;
+  isBusy(key: string): boolean;
+}
+
+export function createKeyedLock(): KeyedLock {
+  const last = new Map<string, Promise<unknown>>();
+  return {
+    async run(key, work) {
+      const before = last.get(key);
+      const mine = before ? before.then(work, work) : work();
+      last.set(key, mine);
+      try {
+        return await mine;
+      } finally {
+        if (last.get(key) === mine) last.delete(key);
+      }
+    },
+    isBusy: (key) => last.has(key),
+  };
+}

@@ -1,0 +1,79 @@
+import { isEmpty } from '@quarry/content';
+import type { PackId } from '@quarry/content';
+import type { Logger } from '@quarry/runtime';
+import type { Database, DatabaseWrite } from './database.ts';
+import { lastUsePrefix, packKey, packOfKey, packPrefix } from './keys.ts';
+import type { KnownPack, KnownPacks } from './known-packs.ts';
+import { fileBytes } from './store-directory.ts';
+import { listPackFiles, packFile } from './pack-paths.ts';
+import { decodePackRecord } from './pack-record.ts';
+import type { PackRecord } from './pack-record.ts';
+import { recordedPresence } from './presence.ts';
+
+/**
+ * Brings the records of the last process into memory, and believes none that its files contradict:
+ *   a record that does not have its digest, or whose descriptor is not there  →  the pack is forgotten
+ *   marks without a pack file                                                →  none of its chunks is present
+ *   a pack file that ends before its last mark                               →  its chunks are to be hashed again (returned)
+ */
+export async function recoverPacks(deps: {
+  readonly packs: string;
+  readonly database: Database;
+  readonly known: KnownPacks;
+  readonly logger: Logger;
+}): Promise<readonly KnownPack[]> {
+  const { packs, database, known, logger } = deps;
+  const names = await listPackFiles(packs);
+  const forgotten: DatabaseWrite[] = [];
+  const cut: KnownPack[] = [];
+
+  const restore = (id: PackId, record: PackRecord): void => {
+    const pack = known.reserve(id, record, recordedPresence(record));
+    pack.isAnchored = record.dataEnd > 0;
+    pack.hasFile = names.packs.has(id);
+    known.publish(pack);
+  };
+  const checkFile = async (pack: KnownPack): Promise<void> => {
+    if (isEmpty(pack.presence.present)) return;
+    const bytes = await fileBytes(packFile(packs, pack.id));
+    if (bytes === undefined) {
+      logger.warn('a pack file is gone: its chunks are absent', { pack: pack.id });
+      loseAll(pack);
+    } else if (bytes < pack.presence.dataEnd) cut.push(pack);
+  };
+  for await (const { key, value } of database.scan(packPrefix)) {
+    const id = packOfKey(key);
+    const record = readRecord(value);
+    if (record && names.descriptors.has(id)) restore(id, record);
+    else {
+      logger.warn('a pack is not known any more', { pack: id, why: record ? 'no descriptor' : 'damaged record' });
+      forgotten.push({ key: packKey(id), value: undefined });
+    }
+  }
+  await Promise.all(Array.from(known.all(), checkFile));
+  for await (const { key, value } of database.scan(lastUsePrefix)) {
+    const pack = known.find(packOfKey(key));
+    if (pack) known.restoreUse(pack, Buffer.from(value).readDoubleBE());
+    else forgotten.push({ key, value: undefined });
+  }
+  if (forgotten.length > 0) await database.write(forgotten, { isDurable: true });
+  const strays = [...names.packs, ...names.descriptors].filter((id) => !known.find(id)).length + names.others.length;
+  if (strays > 0) logger.warn('files that belong to no pack lie in the store: verify names them', { files: strays });
+  return cut;
+}
+
+function readRecord(value: Uint8Array): PackRecord | undefined {
+  try {
+    return decodePackRecord(value);
+  } catch {
+    return undefined; // whatever is wrong with it, nothing it says can be believed
+  }
+}
+
+function loseAll({ presence }: KnownPack): void {
+  presence.present.bits.fill(0);
+  presence.durable.bits.fill(0);
+  presence.presentBytes = 0;
+  presence.durableBytes = 0;
+  presence.isRecordAhead = true;
+}
