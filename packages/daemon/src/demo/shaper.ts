@@ -25,7 +25,7 @@ export interface ShaperOptions {
 }
 
 /** A late timer is made good by sending more at once, up to this much: a process that was stopped for a minute must not send a minute's worth. */
-const MAX_LATE_MS = 50;
+const MAX_LATE_MS = 250;
 const MIN_QUANTUM_BYTES = 16 * 1024;
 const MAX_QUANTUM_BYTES = 64 * 1024;
 

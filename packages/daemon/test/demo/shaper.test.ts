@@ -67,7 +67,7 @@ describe('a shaper', () => {
     const flow = createFlow(Infinity);
     shaper.wake(flow);
     await virtual.advance(60_100);
-    expect(flow.sentBytes).toBeLessThan(0.2 * 10e6);
+    expect(flow.sentBytes).toBeLessThan(0.4 * 10e6);
     shaper.close();
   });
 
