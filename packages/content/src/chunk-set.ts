@@ -55,8 +55,13 @@ export function removeChunk(set: ChunkSet, chunk: number): void {
   set.bits[chunk >> 3] = (set.bits[chunk >> 3] ?? 0) & ~(1 << (chunk & 7));
 }
 
+/** Whole bytes at a time: a manifest may name millions of runs of a whole pack. */
 export function addRun(set: ChunkSet, first: number, count: number): void {
-  for (let chunk = first; chunk < first + count; chunk += 1) addChunk(set, chunk);
+  const end = first + count;
+  let chunk = first;
+  for (; chunk < end && (chunk & 7) !== 0; chunk += 1) addChunk(set, chunk);
+  if (chunk < end) set.bits.fill(0xff, chunk >> 3, end >> 3);
+  for (chunk = Math.max(chunk, end & ~7); chunk < end; chunk += 1) addChunk(set, chunk);
 }
 
 /** Adds every chunk of `other` to `set`. */

@@ -1,6 +1,7 @@
 import { addRun, createChunkSet } from './chunk-set.ts';
 import type { ChunkSet } from './chunk-set.ts';
 import { ContentError } from './content-error.ts';
+import type { CutterSpec } from './cutter-spec.ts';
 import { ZEROS } from './extent-rules.ts';
 import { publicDomain } from './ids.ts';
 import type { PackId } from './ids.ts';
@@ -38,68 +39,70 @@ export function extentAt(manifest: Manifest, index: number): Extent {
  *   pack belongs to a domain whose chunks this image may not use; and whatever `descriptorOf` throws
  */
 export function chunkNeeds(manifest: Manifest, descriptorOf: (pack: PackId) => PackDescriptor): Map<PackId, ChunkSet> {
-  const descriptors = manifest.packs.map((pack) => checkedDescriptor(manifest, pack, descriptorOf(pack)));
-  const needs = descriptors.map(({ chunkCount }) => createChunkSet(chunkCount));
+  const used = manifest.packs.map((pack) => usePack(manifest, pack, descriptorOf(pack)));
   const { count, offsets, packs, firstChunks, chunkCounts } = manifest.extents;
   for (let i = 0; i < count; i += 1) {
-    const pack = packs[i] ?? ZEROS;
-    const descriptor = descriptors[pack];
-    const need = needs[pack];
-    if (descriptor === undefined || need === undefined) continue;
+    const pack = used[packs[i] ?? ZEROS];
+    if (pack === undefined) continue;
     const first = firstChunks[i] ?? 0;
+    const chunkCount = chunkCounts[i] ?? 0;
     const end = offsets[i + 1] ?? 0;
-    checkExtent(manifest, descriptor, {
-      index: i,
+    const extent = {
       first,
-      count: chunkCounts[i] ?? 0,
-      length: end - (offsets[i] ?? 0),
-      end,
-    });
-    addRun(need, first, chunkCounts[i] ?? 0);
-  }
-  return new Map(manifest.packs.map((pack, index) => [pack, needs[index] as ChunkSet]));
-}
-
-function checkedDescriptor(manifest: Manifest, pack: PackId, descriptor: PackDescriptor): PackDescriptor {
-  if (descriptor.id !== pack) throw new TypeError(`asked for the descriptor of ${pack}, got that of ${descriptor.id}`);
-  if (descriptor.domain === manifest.domain || descriptor.domain === publicDomain) return descriptor;
-  throw new ContentError(
-    'CONTENT_MALFORMED',
-    `manifest ${manifest.id} of ${manifest.domain} uses pack ${pack}, which belongs to ${descriptor.domain}`,
-    { details: { manifest: manifest.id, pack, domain: manifest.domain, packDomain: descriptor.domain } },
-  );
-}
-
-function checkExtent(
-  manifest: Manifest,
-  descriptor: PackDescriptor,
-  extent: {
-    readonly index: number;
-    readonly first: number;
-    readonly count: number;
-    readonly length: number;
-    readonly end: number;
-  },
-): void {
-  const { cutter } = manifest;
-  const last = extent.first + extent.count - 1;
-  let problem: string | undefined;
-  if (last >= descriptor.chunkCount) problem = `names chunk ${last} of ${descriptor.chunkCount}`;
-  let bytes = 0;
-  for (let chunk = extent.first; chunk <= last && problem === undefined; chunk += 1) {
-    const length = chunkLength(descriptor, chunk);
-    const isImageEnd = chunk === last && extent.end === manifest.imageBytes;
-    if (length > cutter.maxBytes || (length < cutter.minBytes && !isImageEnd)) {
-      problem = `has chunk ${chunk} of ${length} bytes, which ${cutter.name} does not make`;
+      end: first + chunkCount,
+      bytes: end - (offsets[i] ?? 0),
+      isLast: end === manifest.imageBytes,
+    };
+    const problem = misfit(manifest.cutter, pack, extent);
+    if (problem !== undefined) {
+      throw new ContentError(
+        'CONTENT_MALFORMED',
+        `extent ${i} of manifest ${manifest.id} does not fit pack ${pack.descriptor.id}: it ${problem}`,
+        { details: { manifest: manifest.id, pack: pack.descriptor.id, extent: i } },
+      );
     }
-    bytes += length;
+    addRun(pack.needed, first, chunkCount);
   }
-  if (problem === undefined && bytes !== extent.length)
-    problem = `has ${extent.length} bytes of chunks that have ${bytes}`;
-  if (problem === undefined) return;
-  throw new ContentError(
-    'CONTENT_MALFORMED',
-    `extent ${extent.index} of manifest ${manifest.id} does not fit pack ${descriptor.id}: it ${problem}`,
-    { details: { manifest: manifest.id, pack: descriptor.id, extent: extent.index } },
-  );
+  return new Map(used.map(({ descriptor, needed }) => [descriptor.id, needed]));
+}
+
+interface UsedPack {
+  readonly descriptor: PackDescriptor;
+  readonly needed: ChunkSet;
+  /** Entry `i`: how many of the chunks before `i` have a length that the manifest's cutter does not make. */
+  readonly oddBefore: Uint16Array;
+}
+
+function usePack(manifest: Manifest, pack: PackId, descriptor: PackDescriptor): UsedPack {
+  if (descriptor.id !== pack) throw new TypeError(`asked for the descriptor of ${pack}, got that of ${descriptor.id}`);
+  if (descriptor.domain !== manifest.domain && descriptor.domain !== publicDomain) {
+    throw new ContentError(
+      'CONTENT_MALFORMED',
+      `manifest ${manifest.id} of ${manifest.domain} uses pack ${pack}, which belongs to ${descriptor.domain}`,
+      { details: { manifest: manifest.id, pack, domain: manifest.domain, packDomain: descriptor.domain } },
+    );
+  }
+  const oddBefore = new Uint16Array(descriptor.chunkCount + 1);
+  for (let chunk = 0; chunk < descriptor.chunkCount; chunk += 1) {
+    const length = chunkLength(descriptor, chunk);
+    const isOdd = length < manifest.cutter.minBytes || length > manifest.cutter.maxBytes;
+    oddBefore[chunk + 1] = (oddBefore[chunk] ?? 0) + Number(isOdd);
+  }
+  return { descriptor, needed: createChunkSet(descriptor.chunkCount), oddBefore };
+}
+
+/** What is wrong with chunks [first, end) of a pack as an extent of so many bytes, or undefined. */
+function misfit(
+  cutter: CutterSpec,
+  { descriptor, oddBefore }: UsedPack,
+  extent: { readonly first: number; readonly end: number; readonly bytes: number; readonly isLast: boolean },
+): string | undefined {
+  const { first, end } = extent;
+  if (end > descriptor.chunkCount) return `names chunk ${end - 1} of ${descriptor.chunkCount}`;
+  // The image's last chunk alone may be shorter than the cutter's smallest.
+  const mayBeShort = extent.isLast && chunkLength(descriptor, end - 1) <= cutter.maxBytes;
+  const checkedEnd = mayBeShort ? end - 1 : end;
+  if (oddBefore[checkedEnd] !== oddBefore[first]) return `has chunks of lengths that ${cutter.name} does not make`;
+  const bytes = (descriptor.offsets[end] ?? 0) - (descriptor.offsets[first] ?? 0);
+  return bytes === extent.bytes ? undefined : `has ${extent.bytes} bytes of chunks that have ${bytes}`;
 }

@@ -97,11 +97,21 @@ describe('a chunk set', () => {
     );
   });
 
-  test('takes runs', () => {
-    const set = createChunkSet(100);
-    addRun(set, 7, 10);
-    addRun(set, 99, 1);
-    expect([...chunksOf(set)]).toEqual([7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 99]);
+  test('takes runs of any length from anywhere', () => {
+    const anyRun = fc
+      .integer({ min: 1, max: 4096 })
+      .chain((chunkCount) =>
+        fc
+          .nat(chunkCount - 1)
+          .chain((first) => fc.tuple(fc.constant(chunkCount), fc.constant(first), fc.nat(chunkCount - first))),
+      );
+    fc.assert(
+      fc.property(fc.oneof(anyRun, fc.tuple(fc.constant(40), fc.nat(20), fc.nat(20))), ([chunkCount, first, count]) => {
+        const set = createChunkSet(chunkCount);
+        addRun(set, first, count);
+        expect([...chunksOf(set)]).toEqual(Array.from({ length: count }, (_, i) => first + i));
+      }),
+    );
   });
 
   test.for([0, -1, 4097, 1.5, Number.NaN])('of %d chunks is a mistake of the caller', (chunkCount) => {
