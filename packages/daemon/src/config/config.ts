@@ -24,6 +24,8 @@ export interface Config {
     readonly path: string;
     readonly url: string;
     readonly tokenFile: string;
+    /** `public` or `project:<id>`: whose the images from here are. */
+    readonly domain: string;
     readonly idleTimeoutMs: number;
   };
   readonly trust: {

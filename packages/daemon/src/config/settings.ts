@@ -95,6 +95,12 @@ export const settings: Settings = {
     flag: 'origin-token-file',
     doc: 'File with the Keystone token for Glance; read again for each request, never logged, never sent to a peer.',
   },
+  'origin.domain': {
+    kind: text,
+    default: 'public',
+    flag: 'domain',
+    doc: 'Whose the images are that are ingested here: "public", or "project:<id>" for one project’s private images. Chunks are never shared between two projects.',
+  },
   'origin.idleTimeoutMs': {
     kind: duration,
     default: 30_000,
