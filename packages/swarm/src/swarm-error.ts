@@ -9,6 +9,10 @@ export type SwarmErrorCode =
   | 'SWARM_TOO_LARGE'
   /** No connection to the peer, or it broke before the answer was whole. Another peer, or the same one later, may do. */
   | 'SWARM_UNREACHABLE'
+  /** Connected, but no byte of the request or its answer moved for `idleTimeoutMs`. */
+  | 'SWARM_STALLED'
+  /** Who answers there does not hold this cluster's key, or this node does not hold theirs. */
+  | 'SWARM_OTHER_CLUSTER'
   /** The peer does not speak this protocol, or its handler refused. */
   | 'SWARM_REFUSED'
   /** The peer is banned: it is neither dialled nor answered. */
