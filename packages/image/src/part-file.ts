@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { digestHex } from '@quarry/content';
 import { errorCode } from '@quarry/runtime';
 import type { Random } from '@quarry/runtime';
-import { ImageError, messageOf } from './image-error.ts';
+import { destinationExists, destinationFailure } from './destination-failure.ts';
+import { ImageError } from './image-error.ts';
 
 /** A file that takes its name only when it is whole. */
 export interface PartFile {
@@ -147,34 +148,4 @@ async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function destinationExists(destination: string): ImageError {
-  const message = `${destination} exists: remove it, name another file, or say that it may be overwritten`;
-  return new ImageError('IMAGE_DESTINATION_EXISTS', message, { details: { destination } });
-}
-
-const ADVICE: Readonly<Record<string, string>> = {
-  EISDIR: 'name a file in it',
-  ENOTDIR: 'a part of the path is not a directory',
-  ENOENT: 'create its directory first',
-  EACCES: 'this user may not write there',
-  EPERM: 'this user may not write there',
-  EROFS: 'the file system is read-only',
-  EFBIG: 'the file system does not take files that large',
-  EINVAL: 'name a regular file',
-};
-
-function destinationFailure(destination: string, doing: string, cause: unknown): ImageError {
-  const systemCode = errorCode(cause);
-  const details = { destination, systemCode };
-  if (systemCode === 'ENOSPC' || systemCode === 'EDQUOT') {
-    const message = `no room left for ${destination}: free some space on its file system`;
-    return new ImageError('IMAGE_NO_SPACE', message, { details, cause, canRetry: true });
-  }
-  const advice = ADVICE[systemCode ?? ''] ?? messageOf(cause);
-  return new ImageError('IMAGE_DESTINATION_UNUSABLE', `${destination} cannot be written (${doing}): ${advice}`, {
-    details,
-    cause,
-  });
 }

@@ -52,7 +52,10 @@ export function verifiedSteps(
         }
         while (underWay.length >= imageDefaults.concurrentSteps) yield await takeFirst(underWay);
       }
-      while (underWay.length > 0) yield await takeFirst(underWay);
+      while (underWay.length > 0) {
+        yield await takeFirst(underWay);
+        signal?.throwIfAborted();
+      }
     } finally {
       await Promise.allSettled(underWay);
     }

@@ -25,9 +25,9 @@ describe('an ingested image', () => {
           expect(report.newBytes).toBe(node.store.usage().presentBytes);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
-  });
+  }, 30_000);
 
   test('has the same packs and manifest however its stream is split, also on top of packs that share its chunks', async () => {
     await fc.assert(
@@ -45,9 +45,9 @@ describe('an ingested image', () => {
           expect(manifests[1]).toEqual(manifests[0]);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
-  });
+  }, 30_000);
 
   test('makes no new pack and the same manifest the second time', async () => {
     await fc.assert(
@@ -58,9 +58,9 @@ describe('an ingested image', () => {
         expect(second.manifest).toEqual(first.manifest);
         expect(second.report).toMatchObject({ newPacks: 0, newBytes: 0 });
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
-  });
+  }, 30_000);
 
   test.for([
     ['empty', Buffer.alloc(0), 0],
