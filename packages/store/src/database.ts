@@ -123,9 +123,14 @@ export async function openDatabase(
 
 /** What opening LevelDB failed with, below abstract-level's general refusal. */
 export function openFailure(error: unknown): { readonly isLocked: boolean; readonly isDamaged: boolean } {
-  const codes: (string | undefined)[] = [];
-  for (let each = error; each instanceof Error; each = each.cause) codes.push(errorCode(each));
-  return { isLocked: codes.includes('LEVEL_LOCKED'), isDamaged: codes.includes('LEVEL_CORRUPTION') };
+  let isLocked = false;
+  let isDamaged = false;
+  for (let each = error; each instanceof Error; each = each.cause) {
+    isLocked ||= errorCode(each) === 'LEVEL_LOCKED';
+    // A file that LevelDB's own list names and that is not there comes as an I/O error.
+    isDamaged ||= errorCode(each) === 'LEVEL_CORRUPTION' || /no such file/i.test(each.message);
+  }
+  return { isLocked, isDamaged };
 }
 
 export function damagedError(location: string, cause: unknown): StoreError {

@@ -42,7 +42,6 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
   /** Works on a pack that stays while it does. */
   const using = async <T>(pack: KnownPack, work: (descriptor: PackDescriptor) => Promise<T>): Promise<T> => {
     pack.users += 1;
-    known.touch(pack);
     try {
       const descriptor = await roster.descriptorOf(pack);
       if (!descriptor) throw unknownPackError(pack.id);
@@ -91,6 +90,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
         await using(pack, async () => {
           await batcher.room(signal);
           const added = await io.write(pack, piece);
+          known.touch(pack);
           if (added !== 0) onPresent.tell(pack.id, piece.piece, added);
         });
       }),
@@ -122,6 +122,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
             throw new TypeError(`pack ${id} has no piece ${piece} with mask ${mask}`);
           const out = new Uint8Array(maskedBytes(descriptor, piece, mask));
           await io.read(pack, descriptor, maskRuns(pieceChunks(descriptor, piece).first, mask), out);
+          known.touch(pack);
           return out;
         });
       }),
@@ -136,6 +137,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
             throw new TypeError(`the chunks are ${bytes} bytes, the buffer ${into.length}`);
           const out = into ?? new Uint8Array(bytes);
           await io.read(pack, descriptor, [{ first, count }], out);
+          known.touch(pack);
           return out;
         });
       }),

@@ -25,6 +25,7 @@ export async function keepStaged(engine: PackEngine, file: StagedFile, descripto
       isOurs = false;
       markStaged(engine, pack, descriptor);
     }
+    engine.known.touch(pack);
   } catch (error) {
     throw ioError(error, `keeping the staged pack ${descriptor.id}`, { pack: descriptor.id });
   } finally {

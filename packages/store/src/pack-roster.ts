@@ -67,6 +67,7 @@ export function createPackRoster(deps: PackRosterDeps): PackRoster {
       throw ioError(error, `adding pack ${pack.id}`, { pack: pack.id });
     }
     known.publish(pack);
+    known.touch(pack);
     return pack;
   };
   /**
@@ -117,7 +118,6 @@ export function createPackRoster(deps: PackRosterDeps): PackRoster {
       locks.run(descriptor.id, async () => {
         const pack = known.find(descriptor.id) ?? (await add(descriptor));
         pack.users += 1;
-        known.touch(pack);
         return pack;
       }),
     leave(pack) {

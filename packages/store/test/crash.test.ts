@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chunksOf } from '@quarry/content';
+import { samplePack } from '@quarry/content/conformance';
+import { createSeededRandom } from '@quarry/runtime';
+import { createDiskStore } from '@quarry/store';
+import { expect, test } from 'vitest';
+import { startChild } from './processes/child.ts';
+import { CRASH_PACKS, crashPackOptions } from './processes/crash-packs.ts';
+import { deps } from './temporary-store.ts';
+
+const KILLS = 20;
+const seed = Number(process.env.QUARRY_SEED ?? 20_260_101);
+
+/** Presence by pack, in hex, as the killed process said it was durable. */
+type Durable = Map<string, string>;
+
+/** Lets a process work on the directory, kills it after `lineCount` lines of its output, and returns what must have survived. */
+async function workUntilKilled(
+  directory: string,
+  childSeed: number,
+  lineCount: number,
+  durable: Durable,
+): Promise<void> {
+  const child = startChild('./write-until-killed.ts', [directory, String(childSeed)]);
+  let left = lineCount;
+  for await (const line of child.lines) {
+    const [kind, ...rest] = line.split(' ');
+    if (kind === 'absent') durable.delete(rest[0] ?? '');
+    if (kind === 'durable') {
+      durable.clear();
+      for (const entry of rest) durable.set(...(entry.split(':') as [string, string]));
+    }
+    left -= 1;
+    if (left === 0) child.process.kill('SIGKILL');
+  }
+  const { errors } = await child.closed;
+  expect(errors).toBe('');
+  expect(child.process.signalCode).toBe('SIGKILL');
+}
+
+test(`a process killed at ${KILLS} random instants leaves a store in which everything present is right and everything synced is present`, {
+  timeout: 300_000,
+}, async () => {
+  const random = createSeededRandom(seed);
+  const samples = Array.from({ length: CRASH_PACKS }, (_, i) => samplePack(crashPackOptions(i)));
+  const directory = await mkdtemp(join(tmpdir(), 'quarry-crash-'));
+  const durable: Durable = new Map();
+  let compared = 0;
+  try {
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await workUntilKilled(directory, seed + kill, 1 + Math.floor(random.next() * 120), durable);
+      const store = await createDiskStore(deps, { directory });
+      const { packs } = store;
+      for (const [id, hex] of durable) {
+        const bits = packs.present(
+          samples.find(({ descriptor }) => descriptor.id === id)?.descriptor.id ?? never(),
+        )?.bits;
+        const missing = [...Buffer.from(hex, 'hex')].filter((byte, i) => byte & ~(bits?.[i] ?? 0));
+        expect(missing, `kill ${kill}, seed ${seed}: synced chunks of ${id} are missing`).toEqual([]);
+      }
+      for (const sample of samples) {
+        const { descriptor } = sample;
+        const present = packs.present(descriptor.id);
+        for (const index of present ? chunksOf(present) : []) {
+          const bytes = await packs.readChunks(descriptor.id, index, 1);
+          compared += 1;
+          expect(
+            Buffer.compare(bytes, sample.chunk(index)),
+            `kill ${kill}, seed ${seed}: chunk ${index} is wrong`,
+          ).toBe(0);
+        }
+      }
+      const report = await packs.verify();
+      expect(report.badChunks).toEqual([]);
+      await store.close();
+    }
+    expect(compared).toBeGreaterThan(500);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+function never(): never {
+  throw new Error('the process named a pack that it does not have');
+}

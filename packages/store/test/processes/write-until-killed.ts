@@ -1,0 +1,68 @@
+// Does everything a store can do to its packs, at random and without end, and says on standard output what must have survived.
+//   durable <id>:<hex of presence> …   resolved syncs; printed before anything else happens
+//   absent <id>                        chunks of this pack are about to go
+// Arguments: directory, seed.
+import { writeSync } from 'node:fs';
+import { addRun, createChunkSet } from '@quarry/content';
+import { samplePack } from '@quarry/content/conformance';
+import { createSeededRandom, silentLogger, systemClock } from '@quarry/runtime';
+import { createDiskStore } from '@quarry/store';
+import { crashPackOptions, CRASH_PACKS } from './crash-packs.ts';
+
+const [directory = '', seed = ''] = process.argv.slice(2);
+const random = createSeededRandom(Number(seed));
+const below = (limit: number): number => Math.floor(random.next() * limit);
+const say = (line: string): void => void writeSync(1, `${line}\n`);
+
+const { packs: store } = await createDiskStore(
+  { clock: systemClock, logger: silentLogger },
+  {
+    directory,
+    syncBytes: 256 * 1024,
+    syncDelayMs: 20,
+    recencyDelayMs: 5,
+    maxOpenFiles: 4,
+    descriptorCacheBytes: 10_000,
+  },
+);
+store.onAbsent((id) => say(`absent ${id}`));
+const samples = Array.from({ length: CRASH_PACKS }, (_, i) => samplePack(crashPackOptions(i)));
+say('open');
+
+for (;;) {
+  const pack = samples[below(samples.length)];
+  if (!pack) continue;
+  const { id, pieceCount, chunkCount } = pack.descriptor;
+  const dice = below(100);
+  if (dice < 70) {
+    await store.addPack(pack.descriptor);
+    const pieces = Array.from({ length: 4 }, () => below(pieceCount));
+    await Promise.all(
+      pieces.map((piece) => {
+        const whole = pack.piece(piece).mask;
+        const mask = random.next() < 0.5 ? whole : whole & (1 + below(15)) || whole;
+        return store.writePiece(pack.piece(piece, mask));
+      }),
+    );
+    say('wrote');
+  } else if (dice < 80) {
+    const before = [...store.inventory()].map(
+      ({ pack: known, present }) => `${known}:${Buffer.from(present.bits).toString('hex')}`,
+    );
+    await store.sync();
+    say(`durable ${before.join(' ')}`);
+  } else if (dice < 86) {
+    const stage = await store.stagePack();
+    await stage.append([pack.bytes.subarray(0, 5000), pack.bytes.subarray(5000)]);
+    if (random.next() < 0.8) await stage.finish(pack.descriptor);
+    say('staged');
+  } else if (dice < 92) {
+    const dropped = createChunkSet(chunkCount);
+    addRun(dropped, below(chunkCount - 4), 4);
+    await store.dropChunks(id, dropped);
+    say('dropped');
+  } else if (dice < 96) {
+    await store.evict(store.usage().presentBytes >> 1);
+    say('evicted');
+  } else await store.pin([id], `reason ${below(3)}`);
+}
