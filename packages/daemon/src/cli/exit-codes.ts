@@ -1,4 +1,4 @@
-import { errorCode, isCodedError } from '@quarry/runtime';
+import { codesOf } from '../error-codes.ts';
 
 /** What the process returns; documented in docs/cli.md, which a test compares with this table. */
 export const exitCodes = {
@@ -20,40 +20,28 @@ export type ExitName = keyof typeof exitCodes;
 
 /** Which exit a coded error means, by the code's words; the first pattern that fits. */
 const patterns: readonly (readonly [RegExp, ExitName])[] = [
+  [/^(CONFIG_|CLI_|SWARM_BAD_IDENTITY|SWARM_BAD_ADDRESS)|BAD_NAME$|BAD_REQUEST$|NO_LISTING$|BAD_RANGE$/, 'usage'],
+  [/(NOT_FOUND|NO_DATA|_GONE|NO_SOURCE|UNKNOWN_PARTS|CHUNKS_ABSENT|ENOENT)$/, 'notFound'],
+  [/(LOCKED|EXISTS|BAD_SOCKET|EADDRINUSE|EEXIST)$/, 'conflict'],
   [
-    /^(CONFIG_|CLI_|CONTENT_BAD_NAME|CONTROL_BAD_REQUEST|ORIGIN_BAD_NAME|.*_NO_LISTING|IDENTITY_|CLUSTER_KEY_|.*_BAD_KEY)/,
-    'usage',
-  ],
-  [/(NOT_FOUND|NO_DATA|_GONE|UNKNOWN_IMAGE|_NO_SOURCE|ENOENT)$/, 'notFound'],
-  [/(LOCKED|EXISTS|IN_USE|BAD_SOCKET|EADDRINUSE|EEXIST)$/, 'conflict'],
-  [
-    /(DISK_FULL|NOT_WRITABLE|UNWRITABLE|UNREADABLE|_IO|ENOSPC|EACCES|EPERM|EROFS|EDQUOT|EISDIR|ENOTDIR|EIO|CONTROL_FORBIDDEN|STORE_VERSION)$/,
+    /(DISK_FULL|NO_SPACE|UNUSABLE|VERSION|_IO|ENOSPC|EACCES|EPERM|EROFS|EDQUOT|EISDIR|ENOTDIR|EIO|CONTROL_FORBIDDEN)$/,
     'disk',
   ],
-  [/(MISMATCH|MALFORMED|BAD_SIGNATURE|UNTRUSTED|TOO_LARGE|CORRUPT|CHANGED|BAD_CHUNK)/, 'integrity'],
+  [/MISMATCH|MALFORMED|SIGNATURE|UNTRUSTED|TOO_LARGE|CORRUPT|CHANGED|DIFFERS|BAD_MANIFEST|CHUNK_BAD/, 'integrity'],
   [
-    /(NO_DAEMON|LOST|UNAVAILABLE|STALLED|TRUNCATED|UNAUTHORIZED|FORBIDDEN|CLOSED|UNREACHABLE|REFUSED|TIMEOUT|NO_PEER|ECONN|BAD_ANSWER)/,
+    /(NO_DAEMON|LOST|UNAVAILABLE|STALLED|TRUNCATED|UNAUTHORIZED|FORBIDDEN|CLOSED|UNREACHABLE|REFUSED|BAD_ANSWER|ECONNRESET)$/,
     'unavailable',
   ],
 ];
 
+/** An error that only says that something failed has its meaning in its cause, so causes are followed. */
 export function exitCodeFor(error: unknown): number {
   if (isAbort(error)) return exitCodes.interrupted.code;
-  for (let cause: unknown = error, depth = 0; depth < 4; depth += 1) {
-    const code = effectiveCode(cause);
-    const found = code === undefined ? undefined : patterns.find(([pattern]) => pattern.test(code));
+  for (const code of codesOf(error)) {
+    const found = patterns.find(([pattern]) => pattern.test(code));
     if (found) return exitCodes[found[1]].code;
-    if (!(cause instanceof Error)) break;
-    cause = cause.cause;
   }
   return exitCodes.internal.code;
-}
-
-/** The daemon's own code where a control answer carries one. */
-export function effectiveCode(error: unknown): string | undefined {
-  if (isCodedError(error) && error.code === 'CONTROL_REMOTE' && typeof error.details.code === 'string')
-    return error.details.code;
-  return errorCode(error);
 }
 
 /** The reason our own signal handling aborts with. */

@@ -87,7 +87,7 @@ export const settings: Settings = {
     kind: text,
     default: '',
     flag: 'origin-url',
-    doc: 'The base URL, where the origin is `glance` or `http`.',
+    doc: 'The base URL, where the origin is `glance` or `http`. With `glance-store`: Glance itself, which then says what each image is and whether it is whole.',
   },
   'origin.tokenFile': {
     kind: text,

@@ -23,10 +23,10 @@ export type ControlEvent<Result> =
 
 /** A CodedError as it crosses the socket. */
 export interface ControlFailure {
-  readonly code: string;
+  /** Its code and those of its causes, outermost first. */
+  readonly codes: readonly string[];
   readonly message: string;
   readonly details?: Readonly<Record<string, unknown>>;
-  readonly causes?: readonly string[];
 }
 
 export type { FetchImageReport, SeedReport };

@@ -17,7 +17,7 @@ import { controlPaths } from './control-api.ts';
 import type { ControlEvent, ControlFailure } from './control-api.ts';
 import { ControlError } from './control-error.ts';
 
-/** A running daemon, as its command line sees it. Every call rejects with ControlError; CONTROL_REMOTE carries the daemon's own code in `details.code`. */
+/** A running daemon, as its command line sees it. Every call rejects with ControlError; CONTROL_REMOTE carries the daemon's own codes in `details.codes`. */
 export interface ControlClient {
   status(options?: Cancellable): Promise<DaemonStatus>;
   images(options?: Cancellable): Promise<readonly ImageListing[]>;
@@ -112,9 +112,7 @@ function unreachable(socketPath: string, cause: unknown): ControlError {
 }
 
 function remote(failure: ControlFailure): ControlError {
-  return new ControlError('CONTROL_REMOTE', failure.message, {
-    details: { ...failure.details, code: failure.code, causes: failure.causes ?? [] },
-  });
+  return new ControlError('CONTROL_REMOTE', failure.message, { details: { ...failure.details, codes: failure.codes } });
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {

@@ -11,7 +11,7 @@ export type ControlErrorCode =
   | 'CONTROL_LOST'
   /** A request that the control interface does not understand. */
   | 'CONTROL_BAD_REQUEST'
-  /** What the daemon reported: the code in `details.code` is the daemon's. */
+  /** What the daemon reported; `details.codes` are the daemon's own codes, outermost first. */
   | 'CONTROL_REMOTE';
 
 export class ControlError extends CodedError<ControlErrorCode> {}

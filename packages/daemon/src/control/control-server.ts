@@ -2,8 +2,9 @@ import { chmod, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { errorCode, isCodedError, parseBytes } from '@quarry/runtime';
+import { isCodedError, parseBytes } from '@quarry/runtime';
 import type { Lifecycle } from '@quarry/runtime';
+import { codesOf } from '../error-codes.ts';
 import type { Daemon, Progress, Progressing } from '../daemon.ts';
 import { controlPaths } from './control-api.ts';
 import type { ControlEvent, ControlFailure } from './control-api.ts';
@@ -109,12 +110,14 @@ function sendJson(response: ServerResponse, status: number, value: unknown): voi
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(value)}\n`);
 }
 
-export function failureOf(error: unknown): ControlFailure {
-  if (isCodedError(error)) {
-    const { code, message, details, causes } = error.toJSON() as unknown as ControlFailure;
-    return { code, message, ...(details ? { details } : {}), ...(causes ? { causes } : {}) };
-  }
-  return { code: errorCode(error) ?? 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+function failureOf(error: unknown): ControlFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  const codes = codesOf(error);
+  return {
+    codes: codes.length > 0 ? codes : ['INTERNAL'],
+    message,
+    ...(isCodedError(error) ? { details: error.details } : {}),
+  };
 }
 
 async function readBody(request: IncomingMessage): Promise<Body> {

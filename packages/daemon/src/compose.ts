@@ -1,0 +1,201 @@
+/**
+ * The composition root: the one place that knows every implementation. Read it from top to bottom to know what a running node is made of:
+ * identity → store → network → swarm → origin → daemon → control socket; closed in the opposite order.
+ */
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { domain } from '@quarry/content';
+import type { Origin } from '@quarry/content';
+import { createDirectoryOrigin, createGlanceOrigin, createGlanceStoreOrigin, createHttpOrigin } from '@quarry/origin';
+import { createLifecycle, systemClock, systemRandom } from '@quarry/runtime';
+import type { Lifecycle, Logger } from '@quarry/runtime';
+import { createDiskStore } from '@quarry/store';
+import {
+  createLibp2pNetwork,
+  createSwarm,
+  generateClusterKey,
+  loadClusterKey,
+  loadIdentity,
+  parseClusterKey,
+  parsePeerId,
+  peerOfPublicKey,
+  publicKeyOfPeer,
+  saveClusterKey,
+} from '@quarry/swarm';
+import { loadBannedPeers } from './banned-peers.ts';
+import type { Config } from './config/config.ts';
+import { serveControl, serveMetrics } from './control/control-server.ts';
+import type { Daemon } from './daemon.ts';
+import { DaemonError } from './daemon-error.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { createNodeDaemon } from './node-daemon.ts';
+import type { SeedSource } from './node-daemon.ts';
+import { tokenFrom } from './open-origin.ts';
+
+export type DaemonRole = 'node' | 'seeder';
+
+export interface StartOptions {
+  readonly role: DaemonRole;
+  readonly logger: Logger;
+  readonly signal?: AbortSignal | undefined;
+  /** Without any network: for commands that only look after the store. */
+  readonly isOffline?: boolean;
+}
+
+/** Resolves when the node accepts peers and its control socket answers. Rejects with coded errors; nothing is left open then. */
+export async function startDaemon(
+  config: Config,
+  { role, logger, signal, isOffline = false }: StartOptions,
+): Promise<Daemon> {
+  const lifecycle = createLifecycle();
+  try {
+    const daemon = await compose(config, role, logger, lifecycle, isOffline);
+    signal?.throwIfAborted();
+    await serveControl(daemon, config.control.socket, lifecycle);
+    if (config.control.metricsListen !== '') await serveMetrics(daemon, config.control.metricsListen, lifecycle);
+    logger.info('ready', { role, node: daemon.nodeId, addresses: daemon.addresses() });
+    return daemon;
+  } catch (error) {
+    await lifecycle.close();
+    throw error;
+  }
+}
+
+async function compose(
+  config: Config,
+  role: DaemonRole,
+  logger: Logger,
+  lifecycle: Lifecycle,
+  isOffline: boolean,
+): Promise<Daemon> {
+  const { dataDirectory, zone } = config.node;
+  const base = { clock: systemClock, random: systemRandom, logger };
+  await makeDirectory(dataDirectory);
+  const storeDirectory = join(dataDirectory, 'store');
+  const identity = await loadIdentity(join(dataDirectory, 'identity.key'), systemRandom);
+  // off the network no key opens anything: one that nobody else has will do
+  const clusterKey = isOffline
+    ? parseClusterKey(generateClusterKey(systemRandom))
+    : await loadClusterKey(config.network.clusterKeyFile);
+  const store = await createDiskStore(base, { directory: storeDirectory });
+  lifecycle.onClose('the store', () => store.close());
+  const banned = await loadBannedPeers(join(dataDirectory, 'banned.json'), base);
+  lifecycle.onClose('the list of banned peers', () => banned.settled());
+  const network = await createLibp2pNetwork(
+    { ...base, identity, clusterKey },
+    { ...networkOptions(config, isOffline), banned: banned.all.map(({ peer }) => parsePeerId(peer)) },
+  );
+  lifecycle.onClose('the network', () => network.close());
+  const swarm = createSwarm(
+    { ...base, network, store: store.packs, catalog: store.images },
+    { role, zone, ...config.limits, onBanned: (peer, reason) => banned.add(peer, reason) },
+  );
+  lifecycle.onClose('the swarm', () => swarm.close());
+  await swarm.start();
+  const origin = openOrigin(config.origin);
+  if (origin) lifecycle.onClose('the origin', () => origin.close());
+
+  return createNodeDaemon({
+    ...base,
+    role,
+    zone,
+    nodeId: identity.peerId,
+    directory: storeDirectory,
+    storeMaxBytes: config.store.maxBytes,
+    addresses: () => network.addresses(),
+    store: store.packs,
+    catalog: store.images,
+    swarm,
+    swarmView: swarm,
+    origin,
+    domain: domain(config.origin.domain),
+    signer: identity,
+    trust: { publishers: config.trust.publishers.map((peer) => publicKeyOfPeer(parsePeerId(peer))) },
+    peerOfKey: peerOfPublicKey,
+    seedSources: (what, options) => seedSources(what, origin, lifecycle, options.signal),
+    metrics: createMetrics(),
+    close: () => lifecycle.close(),
+  });
+}
+
+/** Makes a cluster key; an existing file is never replaced. */
+export async function writeClusterKey(path: string): Promise<void> {
+  await saveClusterKey(path, generateClusterKey(systemRandom));
+}
+
+function networkOptions(config: Config, isOffline: boolean): Parameters<typeof createLibp2pNetwork>[1] {
+  const { listen, announce, bootstrap, mdns, dials } = config.network;
+  return isOffline
+    ? { listen: [], bootstrap: [], mdns: false, dials: false }
+    : { listen, announce, bootstrap, mdns, dials };
+}
+
+function openOrigin(config: Config['origin']): Origin | undefined {
+  const { path, url, idleTimeoutMs } = config;
+  const deps = { clock: systemClock };
+  switch (config.kind) {
+    case 'none':
+      return undefined;
+    case 'directory':
+      return createDirectoryOrigin(deps, { directory: path });
+    case 'glance-store':
+      // with a URL too, Glance says what an image is and whether it is whole; its bytes still come by path
+      return createGlanceStoreOrigin(
+        {
+          ...deps,
+          records:
+            url === '' ? undefined : createGlanceOrigin({ ...deps, token: tokenFrom(config) }, { url, idleTimeoutMs }),
+        },
+        { directory: path, idleTimeoutMs },
+      );
+    case 'glance':
+      return createGlanceOrigin({ ...deps, token: tokenFrom(config) }, { url, idleTimeoutMs });
+    case 'http':
+      return createHttpOrigin(deps, { url, idleTimeoutMs });
+  }
+}
+
+/** With an origin, what is named are its images (nothing named: all that it lists); without one, files and directories of files. */
+async function seedSources(
+  what: readonly string[],
+  origin: Origin | undefined,
+  lifecycle: Lifecycle,
+  signal: AbortSignal | undefined,
+): Promise<readonly SeedSource[]> {
+  if (origin) {
+    if (what.length > 0) return what.map((ref) => ({ origin, ref }));
+    const sources: SeedSource[] = [];
+    for await (const image of origin.list({ signal })) sources.push({ origin, ref: image.ref });
+    return sources;
+  }
+  const sources: SeedSource[] = [];
+  for (const path of what) {
+    const found = await stat(path).catch((cause: unknown) => {
+      throw new DaemonError('DAEMON_SEED_NOT_FOUND', `there is no file or directory ${path}`, {
+        cause,
+        details: { path },
+      });
+    });
+    const directory = createDirectoryOrigin(
+      { clock: systemClock },
+      { directory: found.isDirectory() ? path : dirname(path) },
+    );
+    lifecycle.onClose(`the directory ${path}`, () => directory.close());
+    if (!found.isDirectory()) sources.push({ origin: directory, ref: basename(path) });
+    else for await (const image of directory.list({ signal })) sources.push({ origin: directory, ref: image.ref });
+  }
+  return sources;
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await readdir(path);
+  } catch (cause) {
+    throw new DaemonError(
+      'DAEMON_DIRECTORY_UNUSABLE',
+      `cannot use the data directory ${path}: ${cause instanceof Error ? cause.message : String(cause)}; name another with --data`,
+      { cause, details: { path } },
+    );
+  }
+}

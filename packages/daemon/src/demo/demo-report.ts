@@ -1,0 +1,63 @@
+import { formatBytes, formatDuration } from '@quarry/runtime';
+import { textTable } from '../cli/text-table.ts';
+
+/** What `npm run demo -- --json FILE` writes. Bytes are plain bytes, not encoded ones; seconds are wall-clock. */
+export interface DemoReport {
+  readonly nodes: number;
+  readonly images: number;
+  /** Sum of the images' sizes: what crosses the link when every host reads its own. */
+  readonly imageBytes: number;
+  /** What is in the images when equal 64 KiB blocks count once (counted with SHA-256 by code of its own). */
+  readonly uniqueBytes: number;
+  /** Bytes that left the store's side during the storm, payload and overhead, counted by the relay. */
+  readonly originBytes: number;
+  /** originBytes / uniqueBytes. */
+  readonly originAmplification: number;
+  readonly directOriginBytes: number;
+  readonly makespanSeconds: number;
+  readonly directMakespanSeconds: number;
+  readonly speedup: number;
+  /** The least time the link allows: uniqueBytes / linkBytesPerSecond. */
+  readonly boundSeconds: number;
+  readonly bytesFromPeers: number;
+  readonly bytesFromLocal: number;
+  /** From the seeder or the origin: what crossed the store's link. */
+  readonly bytesFromOrigin: number;
+  readonly duplicateBytes: number;
+  readonly badChunks: number;
+  readonly verifiedImages: number;
+  readonly wrongBytes: number;
+  readonly linkBytesPerSecond: number;
+  readonly hosts: readonly { readonly image: string; readonly directSeconds: number; readonly quarrySeconds: number }[];
+}
+
+export function demoText(report: DemoReport): string {
+  const seconds = (value: number): string => `${value.toFixed(1)} s`;
+  const table = textTable(
+    ['', 'makespan', 'left the store', 'of unique', 'verified'],
+    [
+      [
+        'straight from the origin',
+        seconds(report.directMakespanSeconds),
+        formatBytes(report.directOriginBytes),
+        `${(report.directOriginBytes / report.uniqueBytes).toFixed(2)} x`,
+        '',
+      ],
+      [
+        'through Quarry',
+        seconds(report.makespanSeconds),
+        formatBytes(report.originBytes),
+        `${report.originAmplification.toFixed(2)} x`,
+        `${report.verifiedImages} of ${report.images}`,
+      ],
+    ],
+  );
+  return `
+${report.images} different snapshots (${formatBytes(report.imageBytes)}, ${formatBytes(report.uniqueBytes)} unique) to ${report.nodes} hosts, all at once, over a link of ${((report.linkBytesPerSecond * 8) / 1e6).toFixed(0)} Mbit/s
+
+${table}
+
+${report.speedup.toFixed(1)} times as fast; the link alone needs ${formatDuration(report.boundSeconds * 1000)}
+the hosts' bytes: ${formatBytes(report.bytesFromPeers)} from peers, ${formatBytes(report.bytesFromOrigin)} over the store's link, ${formatBytes(report.bytesFromLocal)} from their own disk
+compared byte by byte with the source files: ${report.wrongBytes} wrong bytes`;
+}

@@ -1,0 +1,294 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { formatBytes } from '@quarry/runtime';
+import type { Clock } from '@quarry/runtime';
+import { writeClusterKey } from '../compose.ts';
+import { createControlClient } from '../control/control-client.ts';
+import { addSources } from '../daemon.ts';
+import type { FetchImageReport, Progress } from '../daemon.ts';
+import { flagWords, startChild } from './child.ts';
+import type { Child } from './child.ts';
+import { countWrongBytes } from './compare-files.ts';
+import { DemoError } from './demo-error.ts';
+import type { DemoReport } from './demo-report.ts';
+import { makeImages } from './make-images.ts';
+import type { MadeImage } from './make-images.ts';
+import { countUniqueBytes } from './unique-bytes.ts';
+
+export interface DemoDeps {
+  readonly clock: Clock;
+  readonly note: (line: string) => void;
+  readonly progress: (progress: Progress) => void;
+}
+
+export interface DemoOptions {
+  readonly nodes: number;
+  readonly baseBytes: number;
+  readonly linkBytesPerSecond: number;
+  readonly seed: number;
+  /** Where to work and leave everything; undefined: a temporary directory that is removed. */
+  readonly directory?: string;
+  readonly signal: AbortSignal;
+}
+
+interface Stage extends DemoDeps, DemoOptions {
+  readonly root: string;
+  readonly images: readonly MadeImage[];
+  readonly start: (name: string, script: string, args: readonly string[]) => Child;
+}
+
+interface Storm {
+  readonly makespanMs: number;
+  readonly hostMs: readonly number[];
+  readonly originBytes: number;
+}
+
+const START_WITHIN_MS = 60_000;
+const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/**
+ * The main job, for real: an origin, a seeder and the hosts are processes of their own; whatever leaves the store's side, from origin or
+ * seeder, passes one relay that holds the rate and counts the bytes. First every host reads its snapshot from the origin, then the same
+ * through Quarry, cold. Rejects with DemoError; leaves no process, and no file unless `directory` is given.
+ */
+export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<DemoReport> {
+  const root = options.directory ?? (await mkdtemp(join(tmpdir(), 'quarry-demo-')));
+  const children: Child[] = [];
+  const start: Stage['start'] = (name, path, args) => {
+    const child = startChild(deps.clock, name, path, args);
+    children.push(child);
+    return child;
+  };
+  try {
+    deps.note(
+      `making a base image of ${formatBytes(options.baseBytes)} and ${options.nodes} different snapshots of it`,
+    );
+    const made = await makeImages({
+      dir: join(root, 'store'),
+      seed: options.seed,
+      baseBytes: options.baseBytes,
+      snapshots: options.nodes,
+      signal: options.signal,
+      onProgress: (progress) => deps.progress({ step: 'making images', ...progress }),
+    });
+    const images = made.slice(1);
+    const uniqueBytes = await countUniqueBytes(
+      images.map((image) => image.path),
+      options,
+    );
+    const stage: Stage = { ...deps, ...options, root, images, start };
+    const link = await startLink(stage);
+    deps.note(`unshelving ${images.length} snapshots at once, straight from the origin`);
+    const direct = await stormDirect(stage, link);
+    deps.note('unshelving them again, through Quarry');
+    const { storm, reports } = await stormThroughQuarry(stage, link);
+    deps.note('comparing every image with its source, byte by byte');
+    const wrong = await Promise.all(
+      images.map((image, i) => countWrongBytes(image.path, join(root, `host-${i + 1}`, image.name), options)),
+    );
+    return reportOf(stage, uniqueBytes, direct, storm, reports, wrong);
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+    if (options.directory === undefined) await rm(root, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+interface Link {
+  /** Where hosts reach the origin and the seeder: the relay's ports. */
+  readonly originPort: number;
+  readonly seederPort: number;
+  /** Where the seeder really listens. */
+  readonly seederTargetPort: number;
+  /** Bytes that have left the store's side so far. */
+  bytesOut(): Promise<number>;
+}
+
+async function startLink(stage: Stage): Promise<Link> {
+  const waiting = { signal: stage.signal, withinMs: START_WITHIN_MS };
+  const origin = stage.start('the origin', script('./origin-process.ts'), [join(stage.root, 'store')]);
+  const originTargetPort = Number((await origin.said('port', waiting)).port);
+  const seederTargetPort = await freePort();
+  const routes = [originTargetPort, seederTargetPort].map((port) => ({
+    listen: 0,
+    target: { host: '127.0.0.1', port },
+  }));
+  const relay = stage.start('the link', script('./shaped-link-process.ts'), [
+    JSON.stringify({ rateBytesPerSecond: stage.linkBytesPerSecond, routes }),
+  ]);
+  const { ports } = (await relay.said('ports', waiting)) as { ports: readonly number[] };
+  return {
+    originPort: ports[0] ?? 0,
+    seederPort: ports[1] ?? 0,
+    seederTargetPort,
+    async bytesOut() {
+      relay.forget('stats');
+      relay.tell('stats');
+      const { stats } = (await relay.said('stats', waiting)) as {
+        stats: { routes: readonly { downstreamBytes: number }[] };
+      };
+      return stats.routes.reduce((sum, route) => sum + route.downstreamBytes, 0);
+    },
+  };
+}
+
+async function stormDirect(stage: Stage, link: Link): Promise<Storm> {
+  const waiting = { signal: stage.signal, withinMs: START_WITHIN_MS };
+  await mkdir(join(stage.root, 'direct'), { recursive: true });
+  const hosts = stage.images.map((image) =>
+    stage.start(`host of ${image.name}`, script('./direct-fetch-process.ts'), [
+      `http://127.0.0.1:${link.originPort}/${image.name}`,
+      join(stage.root, 'direct', image.name),
+    ]),
+  );
+  await Promise.all(hosts.map((host) => host.said('ready', waiting)));
+  const before = await link.bytesOut();
+  const startedMs = stage.clock.now();
+  const expectedMs = (imageBytesOf(stage) / stage.linkBytesPerSecond) * 1000;
+  const hostMs = await Promise.all(
+    hosts.map(async (host) => {
+      host.tell('go');
+      const { doneMs } = await host.said('doneMs', {
+        signal: stage.signal,
+        withinMs: 3 * expectedMs + START_WITHIN_MS,
+      });
+      return Number(doneMs);
+    }),
+  );
+  const makespanMs = stage.clock.now() - startedMs;
+  const originBytes = (await link.bytesOut()) - before;
+  await rm(join(stage.root, 'direct'), { recursive: true });
+  return { makespanMs, hostMs, originBytes };
+}
+
+async function stormThroughQuarry(
+  stage: Stage,
+  link: Link,
+): Promise<{ storm: Storm; reports: readonly FetchImageReport[] }> {
+  const seederId = await startSeeder(stage, link);
+  const before = await link.bytesOut();
+  const hosts = await Promise.all(stage.images.map((_, i) => startNode(stage, i + 1, seederId, link)));
+  await Promise.all(hosts.map((host) => host.client.status({ signal: stage.signal })));
+  const startedMs = stage.clock.now();
+  const done = await Promise.all(
+    hosts.map(async ({ client, directory }, i) => {
+      const image = stage.images[i]?.name ?? '';
+      const report = await client.fetch({ image, destination: join(directory, image) }, { signal: stage.signal });
+      return { report, ms: stage.clock.now() - startedMs };
+    }),
+  );
+  const makespanMs = stage.clock.now() - startedMs;
+  const originBytes = (await link.bytesOut()) - before;
+  return {
+    storm: { makespanMs, hostMs: done.map(({ ms }) => ms), originBytes },
+    reports: done.map(({ report }) => report),
+  };
+}
+
+/** The seeder stands on the store's side of the link: it reads the images by path, and everything it gives passes the relay. */
+async function startSeeder(stage: Stage, link: Link): Promise<string> {
+  const directory = join(stage.root, 'seeder');
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeClusterKey(join(stage.root, 'cluster.key'));
+  const flags = flagWords({
+    json: true,
+    data: directory,
+    'cluster-key-file': join(stage.root, 'cluster.key'),
+    listen: `/ip4/127.0.0.1/tcp/${link.seederTargetPort}`,
+    announce: `/ip4/127.0.0.1/tcp/${link.seederPort}`,
+    dials: 'false',
+    'log-level': 'warn',
+  });
+  const seeder = stage.start('the seeder', script('../main.ts'), ['seed', join(stage.root, 'store'), ...flags]);
+  const { nodeId } = await seeder.said('nodeId', { signal: stage.signal, withinMs: START_WITHIN_MS });
+  const { failures } = await seeder.said('images', { signal: stage.signal, withinMs: 10 * START_WITHIN_MS });
+  if (Array.isArray(failures) && failures.length > 0)
+    throw new DemoError('DEMO_PART_FAILED', `the seeder could not ingest: ${JSON.stringify(failures)}`);
+  return String(nodeId);
+}
+
+async function startNode(
+  stage: Stage,
+  number: number,
+  seederId: string,
+  link: Link,
+): Promise<{ client: ReturnType<typeof createControlClient>; directory: string }> {
+  const directory = join(stage.root, `host-${number}`);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const socket = join(directory, 'control.sock');
+  const flags = flagWords({
+    json: true,
+    data: join(directory, 'data'),
+    socket,
+    'cluster-key-file': join(stage.root, 'cluster.key'),
+    listen: '/ip4/127.0.0.1/tcp/0',
+    bootstrap: `/ip4/127.0.0.1/tcp/${link.seederPort}/p2p/${seederId}`,
+    trust: seederId,
+    'log-level': 'warn',
+  });
+  const node = stage.start(`host ${number}`, script('../main.ts'), ['node', ...flags]);
+  await node.said('nodeId', { signal: stage.signal, withinMs: START_WITHIN_MS });
+  return { client: createControlClient(socket), directory };
+}
+
+function reportOf(
+  stage: Stage,
+  uniqueBytes: number,
+  direct: Storm,
+  storm: Storm,
+  reports: readonly FetchImageReport[],
+  wrong: readonly number[],
+): DemoReport {
+  const sources = reports.map((report) => report.bytesBySource).reduce(addSources);
+  // what nodes say they got over the link must have passed the relay: else the measure is worth nothing
+  if (sources.seeder + sources.origin > storm.originBytes) {
+    throw new DemoError(
+      'DEMO_WRONG',
+      `hosts got ${sources.seeder + sources.origin} bytes from the store's side, but only ${storm.originBytes} passed the link`,
+    );
+  }
+  return {
+    nodes: stage.nodes,
+    images: stage.images.length,
+    imageBytes: imageBytesOf(stage),
+    uniqueBytes,
+    originBytes: storm.originBytes,
+    originAmplification: storm.originBytes / uniqueBytes,
+    directOriginBytes: direct.originBytes,
+    makespanSeconds: storm.makespanMs / 1000,
+    directMakespanSeconds: direct.makespanMs / 1000,
+    speedup: direct.makespanMs / storm.makespanMs,
+    boundSeconds: uniqueBytes / stage.linkBytesPerSecond,
+    bytesFromPeers: sources.peer,
+    bytesFromLocal: sources.local,
+    bytesFromOrigin: sources.seeder + sources.origin,
+    duplicateBytes: reports.reduce((sum, report) => sum + report.duplicateBytes, 0),
+    badChunks: reports.reduce((sum, report) => sum + report.badChunks, 0),
+    verifiedImages: wrong.filter((count) => count === 0).length,
+    wrongBytes: wrong.reduce((sum, count) => sum + count, 0),
+    linkBytesPerSecond: stage.linkBytesPerSecond,
+    hosts: stage.images.map((image, i) => ({
+      image: image.name,
+      directSeconds: (direct.hostMs[i] ?? 0) / 1000,
+      quarrySeconds: (storm.hostMs[i] ?? 0) / 1000,
+    })),
+  };
+}
+
+function imageBytesOf(stage: Stage): number {
+  return stage.images.reduce((sum, image) => sum + image.sizeBytes, 0);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}
