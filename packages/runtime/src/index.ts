@@ -2,6 +2,8 @@
  * runtime: what every part needs and no part owns — time, chance, coded errors, cancelling, lifecycles, retries, rates, units.
  * No word of the domain: nothing here knows what an image or a peer is.
  */
+export { createBufferPool } from './buffer-pool.ts';
+export type { BufferPool } from './buffer-pool.ts';
 export { CodedError, errorCode, isCodedError } from './coded-error.ts';
 export type { CodedErrorOptions } from './coded-error.ts';
 export { systemClock } from './clock.ts';
