@@ -1,7 +1,8 @@
-import { digestOf, isZero, limits } from '@quarry/content';
-import type { ChunkLocation, Domain, ManifestBuilder, PackId, PackStore } from '@quarry/content';
+import { chunkDigest, digestEquals, digestOf, isZero } from '@quarry/content';
+import type { ChunkLocation, Domain, ManifestBuilder, PackDescriptor, PackId, PackStore } from '@quarry/content';
 import { storeFailure } from './image-error.ts';
 import { createKnownChunks } from './known-chunks.ts';
+import type { FoundChunks } from './known-chunks.ts';
 import { createPackWriter } from './pack-writer.ts';
 import type { OwnLocation } from './pack-writer.ts';
 import { createPlacementLog } from './placement-log.ts';
@@ -16,10 +17,12 @@ export interface PlacementSums {
 
 /**
  * Finds a place for each chunk of an image, in image order: zeros need none; a chunk that this image has put into a pack lately, or that the store has,
- * lies there; any other is put into a new pack. Each batch of chunks (those of one block) costs one look-up and one write.
+ * lies there; any other is put into a new pack. Works in batches, each of which is one question to the store; the next batch is hashed while the answer
+ * is on its way. Where a chunk ends up depends on the image and the store alone, not on the batches.
  */
 export interface ChunkPlacer {
-  place(chunks: readonly Uint8Array[]): Promise<void>;
+  /** Takes the next chunks. `onWritten` is called when their bytes are no longer needed; not after a failure. */
+  place(chunks: readonly Uint8Array[], onWritten: () => void): Promise<void>;
   /** Finishes the last pack and tells the builder where everything is. */
   finish(builder: ManifestBuilder): Promise<PlacementSums & { readonly newPacks: number }>;
   /** Drops the pack that is not full; never rejects. */
@@ -29,12 +32,20 @@ export interface ChunkPlacer {
   readonly newBytes: number;
 }
 
-/** One chunk of a batch on its way to a place. */
-interface Placement {
+interface HashedChunk {
   readonly bytes: Uint8Array;
   readonly digest: Uint8Array;
   readonly key: string;
-  known: ChunkLocation | undefined;
+}
+
+interface Batch {
+  readonly chunks: readonly Uint8Array[];
+  /** Undefined for zeros. */
+  readonly hashed: readonly (HashedChunk | undefined)[];
+  readonly found: Promise<FoundChunks>;
+  /** How many of our own packs the store knew when it was asked: their chunks are in its answer, those of others are not. */
+  readonly finishedPacks: number;
+  readonly onWritten: () => void;
 }
 
 export function createChunkPlacer(
@@ -50,84 +61,94 @@ export function createChunkPlacer(
   };
   const writer = createPackWriter(deps, { domain: options.domain, signal, onPack });
   const log = createPlacementLog();
-  /** Packs by the number they have in the log: our own by theirs doubled, those of others by odd numbers. */
-  const foreign: PackId[] = [];
-  const foreignNumbers = new Map<PackId, number>();
+  const foreign = createNumbering();
   const sums = { zeroBytes: 0, knownBytes: 0, repeatedBytes: 0, newBytes: 0, chunks: 0 };
-  /** Where the last chunk lies, if in a pack that was here before. */
-  let previous: ChunkLocation | undefined;
+  let pending: Batch | undefined;
+  /** Where the last chunk lies, if in a pack that the store knows, and that pack. */
+  let previous: { readonly location: ChunkLocation; readonly descriptor: PackDescriptor | undefined } | undefined;
 
-  const logKnown = ({ pack, chunk }: ChunkLocation, length: number): void => {
-    let number = foreignNumbers.get(pack);
-    if (number === undefined) {
-      number = foreign.push(pack) - 1;
-      foreignNumbers.set(pack, number);
-    }
-    log.addChunk(2 * number + 1, chunk, length);
+  const begin = (chunks: readonly Uint8Array[], onWritten: () => void): Batch => {
+    const { finishedPacks } = writer;
+    const hashed = chunks.map(hashedUnlessZero);
+    const asked = hashed.flatMap((chunk) => (chunk ? [chunk.digest] : []));
+    const found = asked.length > 0 ? known.find(Buffer.concat(asked)) : Promise.resolve(NOTHING_FOUND);
+    found.catch(() => {}); // seen when the batch is settled, or never, if one before it fails
+    return { chunks, hashed, found, finishedPacks, onWritten };
+  };
+  /**
+   * The chunk after the last one in its pack, if it is this one. Many chunks lie in more than one pack; following a pack keeps the extents of a manifest,
+   * and later the reads of a rebuild, long.
+   */
+  const follow = (digest: Uint8Array): ChunkLocation | undefined => {
+    if (!previous?.descriptor) return undefined;
+    const { location, descriptor } = previous;
+    const chunk = location.chunk + 1;
+    if (chunk >= descriptor.chunkCount || !digestEquals(chunkDigest(descriptor, chunk), digest)) return undefined;
+    const next = { pack: location.pack, chunk };
+    return known.isHere(next) ? next : undefined;
   };
   const logOwn = ({ packNumber, chunk }: OwnLocation, length: number): void => {
+    previous = undefined;
     log.addChunk(2 * packNumber, chunk, length);
   };
-  /** Fills in what the store knows, with one question for all that is not obvious. */
-  const lookUp = async (batch: readonly (Placement | undefined)[]): Promise<void> => {
-    const asked: Placement[] = [];
-    let before = previous;
-    for (const placement of batch) {
-      if (!placement) continue;
-      const isOwn = writer.find(placement.key) !== undefined;
-      placement.known = isOwn || !before ? undefined : known.follow(before, placement.digest);
-      before = placement.known;
-      if (!isOwn && !before) asked.push(placement);
-    }
-    if (asked.length === 0) return;
-    const digests = new Uint8Array(asked.length * limits.digestBytes);
-    for (const [i, { digest }] of asked.entries()) digests.set(digest, i * limits.digestBytes);
-    const found = await known.find(digests, previous);
-    for (const [i, placement] of asked.entries()) placement.known = found[i];
-  };
-  const settle = ({ bytes, digest, key, known: found }: Placement): void => {
+  const placeOne = ({ bytes, digest, key }: HashedChunk, found: FoundChunks, index: number): void => {
     const length = bytes.length;
     sums.chunks += 1;
     const own = writer.find(key);
     if (own) {
       sums.repeatedBytes += length;
-      previous = undefined;
       return logOwn(own, length);
     }
-    const location = (previous && known.follow(previous, digest)) ?? found;
-    previous = location;
+    const location = follow(digest) ?? found.locations[index];
     if (!location) {
       sums.newBytes += length;
       return logOwn(writer.add(key, digest, bytes), length);
     }
-    if (ownPacks.has(location.pack)) sums.repeatedBytes += length;
+    const { pack } = location;
+    if (ownPacks.has(pack)) sums.repeatedBytes += length;
     else sums.knownBytes += length;
-    logKnown(location, length);
+    log.addChunk(2 * foreign.numberOf(pack) + 1, location.chunk, length);
+    const descriptor = previous?.location.pack === pack ? previous.descriptor : found.descriptors.get(pack);
+    previous = { location, descriptor };
+  };
+  const settle = async (batch: Batch, next: Batch | undefined): Promise<void> => {
+    let found: FoundChunks;
+    try {
+      found = await batch.found;
+    } catch (error) {
+      throw storeFailure('known chunks were looked up', error, signal);
+    }
+    let asked = 0;
+    for (const [i, chunk] of batch.hashed.entries()) {
+      if (chunk) placeOne(chunk, found, asked++);
+      else {
+        const length = batch.chunks[i]?.length ?? 0;
+        sums.zeroBytes += length;
+        log.addZeros(length);
+      }
+    }
+    writer.whenWritten(batch.onWritten);
+    writer.forget(next?.finishedPacks ?? 0);
+    await writer.room();
   };
   return {
-    async place(chunks) {
-      const batch = chunks.map(toPlacement);
-      try {
-        await lookUp(batch);
-      } catch (error) {
-        throw storeFailure('known chunks were looked up', error, signal);
-      }
-      for (const [i, placement] of batch.entries()) {
-        if (placement) settle(placement);
-        else {
-          const length = chunks[i]?.length ?? 0;
-          sums.zeroBytes += length;
-          log.addZeros(length);
-        }
-      }
-      await writer.flush();
+    async place(chunks, onWritten) {
+      const batch = begin(chunks, onWritten);
+      const before = pending;
+      pending = batch;
+      if (before) await settle(before, batch);
     },
     async finish(builder) {
+      if (pending) await settle(pending, undefined);
+      pending = undefined;
       const ids = await writer.finish();
-      log.replay(builder, (number) => (number % 2 === 0 ? ids[number / 2] : foreign[(number - 1) / 2]) as PackId);
+      log.replay(builder, (number) => (number % 2 === 0 ? ids[number / 2] : foreign.at((number - 1) / 2)) as PackId);
       return { ...sums, newPacks: ids.length };
     },
-    discard: () => writer.discard(),
+    async discard() {
+      await pending?.found.catch(() => {});
+      await writer.discard();
+    },
     release: () => known.release(),
     get newBytes() {
       return sums.newBytes;
@@ -135,13 +156,31 @@ export function createChunkPlacer(
   };
 }
 
-function toPlacement(bytes: Uint8Array): Placement | undefined {
+const NOTHING_FOUND: FoundChunks = { locations: [], descriptors: new Map() };
+
+function hashedUnlessZero(bytes: Uint8Array): HashedChunk | undefined {
   if (isZero(bytes)) return undefined;
   const digest = digestOf(bytes);
-  return { bytes, digest, key: keyOf(digest), known: undefined };
+  // 32 characters of one byte each: the cheapest map key that a digest makes.
+  const key = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
+  return { bytes, digest, key };
 }
 
-/** 32 characters of one byte each: the cheapest map key that a digest makes. */
-function keyOf(digest: Uint8Array): string {
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
+interface Numbering {
+  numberOf(pack: PackId): number;
+  at(number: number): PackId | undefined;
+}
+
+function createNumbering(): Numbering {
+  const packs: PackId[] = [];
+  const numbers = new Map<PackId, number>();
+  return {
+    numberOf(pack) {
+      const known = numbers.get(pack);
+      if (known !== undefined) return known;
+      numbers.set(pack, packs.length);
+      return packs.push(pack) - 1;
+    },
+    at: (number) => packs[number],
+  };
 }

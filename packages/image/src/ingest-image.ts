@@ -18,7 +18,8 @@ import type {
   PackStore,
   Signer,
 } from '@quarry/content';
-import type { Clock, Logger } from '@quarry/runtime';
+import { createBufferPool } from '@quarry/runtime';
+import type { BufferPool, Clock, Logger } from '@quarry/runtime';
 import { createChunkPlacer } from './chunk-placer.ts';
 import type { ChunkPlacer } from './chunk-placer.ts';
 import { gatherBlocks } from './gather-blocks.ts';
@@ -41,6 +42,8 @@ export interface ImageSource {
   readonly domain: Domain;
   /** The image from its first byte to its last, in buffers that are the ingest's from then on. Ends early only by throwing. */
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** Where the buffers come from, if they may be used again. Each is given back when its bytes are written or known. */
+  readonly pool?: BufferPool | undefined;
   /** Undefined where it is known at the end only. Another size is IMAGE_SIZE_MISMATCH. */
   readonly imageBytes?: number | undefined;
   /** What the whole image must hash to; another hash is IMAGE_HASH_MISMATCH. */
@@ -51,7 +54,7 @@ export interface ImageSource {
 
 export interface IngestOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called once per block (about 1 MiB); must not throw. */
+  /** Called once per batch (about 4 MiB); must not throw. */
   readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
   /** Whether everything is on the disk, and not only with the operating system, before the image is published. Default true. */
   readonly isDurable?: boolean;
@@ -144,6 +147,8 @@ export async function ingestImage(
   }
 }
 
+const MAX_FREE_BLOCKS = 16;
+
 /** Reads, cuts and places the whole source. */
 async function placeAll(
   source: ImageSource,
@@ -162,32 +167,58 @@ async function placeAll(
     cutter = chooseCutter(head, source.imageBytes ?? limits.maxImageBytes);
     return createCutter(cutter);
   };
-  for await (const block of sourceBlocks(source, signal)) {
-    readBytes += block.length;
-    if (readBytes > announced) {
-      if (source.imageBytes === undefined) throw tooLarge(source, readBytes);
-      throw sizeMismatch(source, source.imageBytes, `at least ${readBytes}`);
+  const blockPool = createBufferPool({ bufferBytes: imageDefaults.blockBytes, maxFree: MAX_FREE_BLOCKS });
+  let chunks: Uint8Array[] = [];
+  let blocks: Uint8Array[] = [];
+  let batchedBytes = 0;
+  const place = async (): Promise<void> => {
+    const used = blocks;
+    const onWritten = (): void => {
+      for (const block of used) {
+        blockPool.give(block); // each takes what is its own
+        source.pool?.give(block);
+      }
+    };
+    await placer.place(chunks, onWritten);
+    chunks = [];
+    blocks = [];
+    batchedBytes = 0;
+    onProgress?.({ readBytes, imageBytes: source.imageBytes, newBytes: placer.newBytes });
+  };
+  for await (const block of sourceBlocks(source, blockPool, signal)) {
+    if (readBytes + block.length > announced) {
+      if (source.imageBytes === undefined) throw tooLarge(source, readBytes + block.length);
+      throw sizeMismatch(source, source.imageBytes, `at least ${readBytes + block.length}`);
     }
     cut ??= begin(block);
     await hasher?.update(block);
-    await placer.place(cut.push(block));
-    onProgress?.({ readBytes, imageBytes: source.imageBytes, newBytes: placer.newBytes });
+    // A source may give far more than a batch at once.
+    for (let at = 0; at < block.length; at += imageDefaults.batchBytes) {
+      const part = block.subarray(at, at + imageDefaults.batchBytes);
+      readBytes += part.length;
+      batchedBytes += part.length;
+      chunks.push(...cut.push(part));
+      if (at + part.length === block.length) blocks.push(block);
+      if (batchedBytes >= imageDefaults.batchBytes) await place();
+    }
   }
   cut ??= begin(new Uint8Array(0));
-  await placer.place(cut.end());
+  chunks.push(...cut.end());
+  if (chunks.length > 0 || blocks.length > 0) await place();
   return { imageBytes: readBytes, cutter: cutter as CutterSpec };
 }
 
 /** The source in blocks of convenient size, the first of which holds all that the cutter is chosen by; its errors are ours. */
 async function* sourceBlocks(
   source: ImageSource,
+  pool: BufferPool,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const ahead = readAhead(source.bytes, { maxBytes: imageDefaults.maxReadAheadBytes, signal });
   let head: Uint8Array[] | undefined = [];
   let headBytes = 0;
   try {
-    for await (const block of gatherBlocks(ahead, imageDefaults.blockBytes)) {
+    for await (const block of gatherBlocks(ahead, pool, (buffer) => source.pool?.give(buffer))) {
       if (!head) {
         yield block;
         continue;

@@ -1,8 +1,10 @@
 /** Every number of this package in one place. */
 export const imageDefaults: ImageDefaults = Object.freeze({
   blockBytes: 1024 * 1024,
+  batchBytes: 4 * 1024 * 1024,
   maxReadAheadBytes: 8 * 1024 * 1024,
   maxUnwrittenBytes: 16 * 1024 * 1024,
+  concurrentAppends: 2,
   hashBlockBytes: 1024 * 1024,
   maxUnhashedBlocks: 8,
   stepBytes: 1024 * 1024,
@@ -14,12 +16,16 @@ export const imageDefaults: ImageDefaults = Object.freeze({
 });
 
 export interface ImageDefaults {
-  /** An ingest works on blocks of about this many bytes: smaller buffers of a source are gathered, larger ones taken as they are. */
+  /** Small buffers of a source are gathered into blocks of this many bytes. */
   readonly blockBytes: number;
+  /** An ingest asks the store for the chunks of about this many bytes at once. */
+  readonly batchBytes: number;
   /** How much of a source is read before it is cut and hashed. */
   readonly maxReadAheadBytes: number;
   /** How much an ingest may have handed to the store that is not written yet. */
   readonly maxUnwrittenBytes: number;
+  /** Writes of an ingest under way at once. */
+  readonly concurrentAppends: number;
   /** Bytes per message to the thread that hashes a whole image, and how many of them may be on their way. */
   readonly hashBlockBytes: number;
   readonly maxUnhashedBlocks: number;

@@ -4,16 +4,23 @@ import { storeFailure } from './image-error.ts';
 import { imageDefaults } from './options.ts';
 
 /**
- * Puts an ingest's new chunks into new packs, in the order in which they are added. Adding is synchronous and only notes the bytes; `flush` hands
- * them to the store and waits only while too much is unwritten, so that the store writes while the next block is hashed.
+ * Puts an ingest's new chunks into new packs, in the order in which they are added. Adding is synchronous and only notes the bytes; a loop in the background
+ * hands them to the store and finishes each pack that is full, while the next chunks are hashed.
  * A pack has no id before it is full, so chunks are named by the pack's number: 0 is the first pack of this writer.
  */
 export interface PackWriter {
-  /** Where a chunk lies that was added to a pack which the store does not know yet. After that, the store finds it. */
+  /** Where a chunk lies that was added, unless its pack was forgotten. */
   find(key: string): OwnLocation | undefined;
-  /** `bytes` must not change before the `flush` after the next has resolved, or `finish`. */
+  /** `bytes` must not change until a `whenWritten` that was asked for afterwards has called back. */
   add(key: string, digest: Uint8Array, bytes: Uint8Array): OwnLocation;
-  flush(): Promise<void>;
+  /** Calls back when all that was added so far is written, at once if it is; not after something has gone wrong. */
+  whenWritten(callback: () => void): void;
+  /** Resolves when little enough is waiting to be written. Rejects with what has gone wrong in the background. */
+  room(): Promise<void>;
+  /** How many packs the store knows by now, with all their chunks. */
+  readonly finishedPacks: number;
+  /** From now on, `find` leaves it to the store to know the chunks of the first `count` packs. */
+  forget(count: number): void;
   /** Finishes the last pack. The ids of all packs, by number. */
   finish(): Promise<readonly PackId[]>;
   /** Drops what is not finished; never rejects. */
@@ -25,16 +32,15 @@ export interface OwnLocation {
   readonly chunk: number;
 }
 
-interface OpenPack {
+interface NewPack {
   readonly packNumber: number;
   readonly digests: Uint8Array;
   readonly lengths: number[];
   readonly chunks: Map<string, OwnLocation>;
   /** Added and not yet handed to the store. */
   unsent: Uint8Array[];
-  unsentBytes: number;
-  stage: PackStage | undefined;
-  isFinishing: boolean;
+  /** No chunk is added any more. */
+  isFull: boolean;
 }
 
 export function createPackWriter(
@@ -49,111 +55,147 @@ export function createPackWriter(
   const { store } = deps;
   const { signal } = options;
   const ids: PackId[] = [];
-  const open: OpenPack[] = []; // the last takes chunks, those before it are full
-  const underWay = new Set<Promise<void>>();
+  /** Those whose chunks `find` knows; the last one takes chunks unless it is full. */
+  const packs: NewPack[] = [];
+  const queue: NewPack[] = [];
+  const stages = new Set<PackStage>();
+  const waitingForWrites: { readonly addedBytes: number; readonly callback: () => void }[] = [];
   let packCount = 0;
-  let unwrittenBytes = 0;
+  let finishedPacks = 0;
+  let addedBytes = 0;
+  let writtenBytes = 0;
+  let isComplete = false;
   let failure: { readonly error: unknown } | undefined;
-  let finishing: Promise<void> = Promise.resolve();
+  let wakeLoop: (() => void) | undefined;
+  let wakeCaller: (() => void) | undefined;
 
   const check = (): void => {
     if (failure) throw failure.error;
   };
-  const watch = (work: Promise<void>, doing: string): Promise<void> => {
-    const watched = work.catch((error: unknown) => {
-      failure ??= { error: storeFailure(doing, error, signal) };
-    });
-    underWay.add(watched);
-    void watched.then(() => underWay.delete(watched));
-    return watched;
+  const fail = (doing: string) => (error: unknown) => {
+    failure ??= { error: storeFailure(doing, error, signal) };
+    wakeLoop?.();
+    wakeCaller?.();
   };
-  const start = (): OpenPack => {
-    const pack: OpenPack = {
+  const start = (): NewPack => {
+    const pack: NewPack = {
       packNumber: packCount,
       digests: new Uint8Array(limits.maxChunksPerPack * limits.digestBytes),
       lengths: [],
       chunks: new Map(),
       unsent: [],
-      unsentBytes: 0,
-      stage: undefined,
-      isFinishing: false,
+      isFull: false,
     };
     packCount += 1;
-    open.push(pack);
+    packs.push(pack);
+    queue.push(pack);
     return pack;
   };
-  const send = async (pack: OpenPack): Promise<void> => {
-    if (pack.unsentBytes === 0) return;
-    const { unsent, unsentBytes } = pack;
-    pack.unsent = [];
-    pack.unsentBytes = 0;
-    pack.stage ??= await store.stagePack({ signal });
-    unwrittenBytes += unsentBytes;
-    const written = pack.stage.append(unsent, { signal }).finally(() => {
-      unwrittenBytes -= unsentBytes;
-    });
-    void watch(written, 'new chunks were written');
+  const noteWritten = (bytes: number): void => {
+    writtenBytes += bytes;
+    while (waitingForWrites[0] && waitingForWrites[0].addedBytes <= writtenBytes) waitingForWrites.shift()?.callback();
+    wakeCaller?.();
   };
-  const finishPack = async (pack: OpenPack): Promise<void> => {
+  /** At most two writes at once: one file takes one at a time anyway, and more would sit in the threads that reading needs. */
+  const writeAll = async (pack: NewPack, stage: PackStage): Promise<void> => {
+    const underWay: Promise<void>[] = [];
+    while (!failure) {
+      if (pack.unsent.length === 0) {
+        if (pack.isFull || isComplete) break;
+        await new Promise<void>((resolve) => (wakeLoop = resolve));
+        continue;
+      }
+      const buffers = pack.unsent;
+      pack.unsent = [];
+      const bytes = buffers.reduce((sum, { length }) => sum + length, 0);
+      const before = underWay.at(-1);
+      const writing = stage.append(buffers, { signal }).catch(fail('new chunks were written'));
+      underWay.push(Promise.all([writing, before]).then(() => noteWritten(bytes)));
+      if (underWay.length >= imageDefaults.concurrentAppends) await underWay.shift();
+    }
+    await Promise.all(underWay);
+  };
+  const finishPack = async (pack: NewPack, stage: PackStage): Promise<void> => {
     const count = pack.lengths.length;
     const digests = pack.digests.subarray(0, count * limits.digestBytes);
     const descriptor = createPackDescriptor({ domain: options.domain, digests, lengths: pack.lengths });
     ids[pack.packNumber] = descriptor.id;
     options.onPack(descriptor.id);
-    await pack.stage?.finish(descriptor, { signal });
-    open.splice(open.indexOf(pack), 1);
+    await stage.finish(descriptor, { signal });
+    stages.delete(stage);
+    finishedPacks += 1;
   };
-  const sendAll = async (isLast: boolean): Promise<void> => {
-    for (const pack of open.slice()) {
-      if (pack.isFinishing) continue;
-      await send(pack);
-      if (!isLast && pack.lengths.length < limits.maxChunksPerPack) continue;
-      await finishing; // one at a time: the next pack is being filled meanwhile
-      check();
-      pack.isFinishing = true;
-      finishing = watch(finishPack(pack), 'a pack was finished');
+  const run = async (): Promise<void> => {
+    let finishing: Promise<void> = Promise.resolve();
+    while (!failure) {
+      const pack = queue.shift();
+      if (!pack) {
+        if (isComplete) break;
+        await new Promise<void>((resolve) => (wakeLoop = resolve));
+        continue;
+      }
+      const stage = await store.stagePack({ signal });
+      stages.add(stage);
+      await writeAll(pack, stage);
+      await finishing; // one at a time, while the next pack is being written
+      if (failure) break;
+      finishing = finishPack(pack, stage).catch(fail('a pack was finished'));
     }
+    await finishing;
   };
+  const running = run().catch(fail('a pack was begun'));
+
   return {
     find(key) {
-      for (const pack of open) {
+      for (const pack of packs) {
         const found = pack.chunks.get(key);
         if (found) return found;
       }
       return undefined;
     },
     add(key, digest, bytes) {
-      const last = open.at(-1);
-      const pack = last && last.lengths.length < limits.maxChunksPerPack ? last : start();
+      const last = packs.at(-1);
+      const pack = last && !last.isFull ? last : start();
       const location: OwnLocation = { packNumber: pack.packNumber, chunk: pack.lengths.length };
       pack.digests.set(digest, pack.lengths.length * limits.digestBytes);
       pack.lengths.push(bytes.length);
       pack.chunks.set(key, location);
       appendView(pack.unsent, bytes);
-      pack.unsentBytes += bytes.length;
+      addedBytes += bytes.length;
+      if (pack.lengths.length === limits.maxChunksPerPack) pack.isFull = true;
+      wakeLoop?.();
       return location;
     },
-    async flush() {
-      check();
-      await sendAll(false).catch((error: unknown) => {
-        throw storeFailure('a pack was begun', error, signal);
-      });
-      while (unwrittenBytes > imageDefaults.maxUnwrittenBytes) await Promise.race(underWay);
+    whenWritten(callback) {
+      if (writtenBytes === addedBytes) callback();
+      else waitingForWrites.push({ addedBytes, callback });
+    },
+    async room() {
+      while (!failure && addedBytes - writtenBytes > imageDefaults.maxUnwrittenBytes) {
+        await new Promise<void>((resolve) => (wakeCaller = resolve));
+      }
       check();
     },
+    get finishedPacks() {
+      return finishedPacks;
+    },
+    forget(count) {
+      while (packs[0] && packs[0].packNumber < count) packs.shift();
+    },
     async finish() {
-      check();
-      await sendAll(true).catch((error: unknown) => {
-        throw storeFailure('the last pack was finished', error, signal);
-      });
-      await Promise.all(underWay);
+      isComplete = true;
+      wakeLoop?.();
+      await running;
       check();
       return ids;
     },
     async discard() {
-      await Promise.all(underWay);
-      for (const { stage } of open) await stage?.discard();
-      open.length = 0;
+      isComplete = true;
+      failure ??= { error: new TypeError('this pack writer was discarded') };
+      wakeLoop?.();
+      await running;
+      for (const stage of stages) await stage.discard();
+      stages.clear();
     },
   };
 }

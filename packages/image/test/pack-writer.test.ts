@@ -21,7 +21,7 @@ describe('a pack writer', () => {
       const location = { packNumber: Math.floor(number / 4096), chunk: number % 4096 };
       expect(writer.add(key, digest, bytes)).toEqual(location);
       expect(writer.find(key)).toEqual(location);
-      if (number % 1000 === 0) await writer.flush();
+      if (number % 1000 === 0) await writer.room();
     }
     const ids = await writer.finish();
     expect(held).toEqual(ids);
@@ -35,21 +35,36 @@ describe('a pack writer', () => {
     }
   });
 
-  test('knows a chunk until the store does', async () => {
+  test('knows a chunk until it is told that the store does', async () => {
     const store = createMemoryPackStore();
     const writer = createPackWriter({ store }, { domain: publicDomain, onPack: () => {} });
     for (let number = 0; number < limits.maxChunksPerPack; number += 1) {
       const { key, bytes, digest } = chunk(number);
       writer.add(key, digest, bytes);
     }
+    const ids = await writer.finish();
+    expect(writer.finishedPacks).toBe(1);
+    expect(await store.findChunks(chunk(7).digest, { domains: [publicDomain] })).toEqual([{ pack: ids[0], chunk: 7 }]);
+    expect(writer.find('7')).toEqual({ packNumber: 0, chunk: 7 });
+    writer.forget(0);
     expect(writer.find('7')).toBeDefined();
-    await writer.flush();
-    for (let turn = 0; turn < 10 && writer.find('7'); turn += 1) {
-      expect(await store.findChunks(chunk(7).digest, { domains: [publicDomain] })).toHaveLength(1);
-    }
+    writer.forget(1);
     expect(writer.find('7')).toBeUndefined();
-    expect(await store.findChunks(chunk(7).digest, { domains: [publicDomain] })).toMatchObject([{ chunk: 7 }]);
-    await writer.discard();
+  });
+
+  test('tells when what was added is written, in order', async () => {
+    const writer = createPackWriter({ store: createMemoryPackStore() }, { domain: publicDomain, onPack: () => {} });
+    const written: string[] = [];
+    writer.whenWritten(() => written.push('nothing'));
+    expect(written).toEqual(['nothing']);
+    for (const number of [1, 2, 3]) {
+      const { key, bytes, digest } = chunk(number);
+      writer.add(key, digest, bytes);
+      writer.whenWritten(() => written.push(key));
+    }
+    expect(written).toEqual(['nothing']);
+    await writer.finish();
+    expect(written).toEqual(['nothing', '1', '2', '3']);
   });
 
   test('leaves finished packs and drops the one that is not full when it is discarded', async () => {
@@ -59,7 +74,7 @@ describe('a pack writer', () => {
       const { key, bytes, digest } = chunk(number);
       writer.add(key, digest, bytes);
     }
-    await writer.flush();
+    while (writer.finishedPacks === 0) await new Promise((resolve) => setImmediate(resolve));
     await writer.discard();
     expect(store.usage()).toMatchObject({ packs: 1, presentBytes: 8 * limits.maxChunksPerPack });
   });

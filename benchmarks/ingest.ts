@@ -1,0 +1,16 @@
+import { againstCp } from './against-cp.ts';
+import type { Bench } from './bench.ts';
+import { runOurs } from './processes.ts';
+
+/** A file in the page cache into an empty store: cut, hashed, looked up, packed, published. */
+export const ingest: Bench = {
+  about: 'a file into an empty store, against cp of the file',
+  run: (options) =>
+    againstCp(
+      'ingest',
+      options,
+      async ({ path }) =>
+        (isDurable, store) =>
+          runOurs({ doing: 'ingest', store, path, isDurable }, options.signal),
+    ),
+};

@@ -1,0 +1,123 @@
+// `npm run bench -- NAME…`: runs benchmarks, prints a table, and with --json writes the figures.
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseBytes } from '@quarry/runtime';
+import { tableOf } from './bench.ts';
+import type { Bench } from './bench.ts';
+import { ingest } from './ingest.ts';
+import { rebuild } from './rebuild.ts';
+
+const benches: Readonly<Record<string, Bench>> = { ingest, rebuild };
+
+const usage = `Usage: npm run bench -- NAME… [options]
+
+${Object.entries(benches)
+  .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
+  .join('\n')}
+
+Options:
+  --size SIZE   of the file that is measured with (default 1GiB)
+  --runs N      rounds; the median counts (default 5)
+  --dir DIR     where files are made, and removed again (default: the system's temporary directory)
+  --json FILE   write the figures there
+  --help        this`;
+
+class UsageError extends Error {}
+
+interface Arguments {
+  readonly names: readonly string[];
+  readonly sizeBytes: number;
+  readonly runs: number;
+  readonly dir: string;
+  readonly json: string | undefined;
+}
+
+function parse(args: readonly string[]): Arguments | 'help' {
+  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
+  try {
+    parsed = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        size: { type: 'string', default: '1GiB' },
+        runs: { type: 'string', default: '5' },
+        dir: { type: 'string', default: tmpdir() },
+        json: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+  const { values, positionals: names } = parsed;
+  if (values['help'] === true) return 'help';
+  const known = Object.keys(benches).join(', ');
+  if (names.length === 0) throw new UsageError(`Which benchmark? There are: ${known}.`);
+  for (const name of names)
+    if (!Object.hasOwn(benches, name)) throw new UsageError(`There is no benchmark "${name}". There are: ${known}.`);
+  const sizeBytes = parseBytes(String(values['size']));
+  if (sizeBytes === undefined || sizeBytes < 2 ** 22)
+    throw new UsageError(`--size takes a size from 4MiB, not "${String(values['size'])}".`);
+  const runs = Number(values['runs']);
+  if (!Number.isInteger(runs) || runs < 1)
+    throw new UsageError(`--runs takes a whole number from 1, not "${String(values['runs'])}".`);
+  const json = values['json'] === undefined ? undefined : String(values['json']);
+  return { names, sizeBytes, runs, dir: String(values['dir']), json };
+}
+
+function commit(): string {
+  const git = (...args: string[]): string =>
+    execFileSync('git', ['-C', import.meta.dirname, ...args], { encoding: 'utf8' }).trim();
+  try {
+    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '-uno') === '' ? '' : '-dirty');
+  } catch {
+    return 'unknown'; // not a checkout
+  }
+}
+
+async function main(): Promise<number> {
+  const given = parse(process.argv.slice(2));
+  if (given === 'help') {
+    console.log(usage);
+    return 0;
+  }
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(signal));
+  const directory = await mkdtemp(join(given.dir, 'quarry-bench-'));
+  const reports = [];
+  try {
+    for (const name of given.names) {
+      const { sizeBytes, runs } = given;
+      const tell = (line: string): void => console.error(`${name}: ${line}`);
+      const measurements = await (benches[name] as Bench).run({
+        sizeBytes,
+        runs,
+        directory,
+        signal: stop.signal,
+        tell,
+      });
+      console.log(`${name}, median of ${runs}, ${sizeBytes / 2 ** 20} MiB\n\n${tableOf(measurements)}\n`);
+      reports.push({ bench: name, commit: commit(), node: process.version, sizeBytes, runs, ...measurements });
+    }
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    return 130;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+  if (given.json !== undefined) {
+    await writeFile(given.json, `${JSON.stringify(reports.length === 1 ? reports[0] : reports, undefined, 2)}\n`);
+  }
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\n${usage}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import type { Sample } from './bench.ts';
+
+/** `cp`, as anybody would use it; with `isDurable`, and `sync` of the copy. The shell says how much CPU both took. */
+export async function runCp(
+  from: string,
+  to: string,
+  options: { readonly isDurable: boolean; readonly signal: AbortSignal },
+): Promise<Sample> {
+  const script = `TIMEFORMAT='%R %U %S'; time { cp -- "$1" "$2"${options.isDurable ? ' && sync -- "$2"' : ''}; }`;
+  const { stderr } = await runToEnd('bash', ['-c', script, 'bash', from, to], options.signal);
+  const [seconds, user, system] = stderr.trim().split(/\s+/).map(Number);
+  if (seconds === undefined || user === undefined || system === undefined) throw new Error(`cp said: ${stderr}`);
+  return { seconds, cpuSeconds: user + system };
+}
+
+/** One run of ours in a process of its own: a cold start each time, and its peak memory is its own. */
+export async function runOurs(order: object, signal: AbortSignal): Promise<Sample> {
+  const script = join(import.meta.dirname, 'image-process.ts');
+  const { stdout } = await runToEnd(process.execPath, ['--conditions=source', script, JSON.stringify(order)], signal);
+  return JSON.parse(stdout) as Sample;
+}
+
+function runToEnd(
+  command: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], signal });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve({ stdout, stderr });
+      else reject(new Error(`${command} ended with ${code}: ${stderr}`));
+    });
+  });
+}
