@@ -17,6 +17,7 @@ import type { DiskPackStage } from './pack-stage.ts';
 import { maskRuns } from './presence.ts';
 import { PRIVATE_FILE } from './store-directory.ts';
 import { findStrayFiles, removeStrayFiles } from './stray-files.ts';
+import type { StrayFileUses } from './stray-files.ts';
 import { verifyPacks } from './verify-packs.ts';
 
 /** A PackStore on disk: one sparse file a pack, what is known of it in the index. */
@@ -35,24 +36,36 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
   const { known, holds, roster, io, marks, batcher, index, directory, onPresent, onAbsent } = engine;
   const calls = createCalls(() => closedError(directory.path));
   const evicting = createSemaphore(1);
-  const stages = new Map<string, DiskPackStage>();
+  const stages = new Set<DiskPackStage>();
+  const stageFiles = new Set<string>();
   let stageCount = 0;
   let closing: Promise<void> | undefined;
 
+  const uses: StrayFileUses = {
+    isPack: (id) => roster.isInUse(id),
+    isStage: (path) => stageFiles.has(path),
+    whileUnknown: (id, work) => roster.whileUnknown(id, work),
+  };
   /** Works on a pack that stays while it does. */
-  const using = async <T>(pack: KnownPack, work: (descriptor: PackDescriptor) => Promise<T>): Promise<T> => {
+  const using = async <T>(pack: KnownPack, work: () => Promise<T>): Promise<T> => {
     pack.users += 1;
     try {
-      const descriptor = await roster.descriptorOf(pack);
-      if (!descriptor) throw unknownPackError(pack.id);
-      return await work(descriptor);
+      return await work();
     } finally {
       roster.leave(pack);
     }
   };
+  const reading = <T>(pack: KnownPack, work: (descriptor: PackDescriptor) => Promise<T>): Promise<T> =>
+    using(pack, async () => {
+      const descriptor = await roster.descriptorOf(pack);
+      if (!descriptor) throw unknownPackError(pack.id);
+      const result = await work(descriptor);
+      known.touch(pack);
+      return result;
+    });
   const close = async (): Promise<void> => {
     await calls.stop();
-    for (const stage of stages.values()) await stage.abandon();
+    for (const stage of stages) await stage.abandon();
     try {
       await batcher.close();
       await engine.recency.flush();
@@ -98,38 +111,40 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       calls.run(signal, async () => {
         stageCount += 1;
         const path = join(directory.stages, `${stageCount}.stage`);
+        stageFiles.add(path);
         const handle = await open(path, 'wx+', PRIVATE_FILE).catch((error: unknown) => {
+          stageFiles.delete(path);
           throw ioError(error, `beginning a stage in ${directory.stages}`);
         });
-        const diskStage = createDiskPackStage({
+        const diskStage: DiskPackStage = createDiskPackStage({
           file: { path, handle },
           freeSpace: engine.freeSpace,
           run: (given, work) => calls.run(given, work),
-          keep: async (file, descriptor) => {
-            await batcher.room();
-            await keepStaged(engine, file, descriptor);
+          room: (given) => batcher.room(given),
+          keep: (file, descriptor) => keepStaged(engine, file, descriptor),
+          onEnd: () => {
+            stages.delete(diskStage);
+            stageFiles.delete(path);
           },
-          onEnd: () => void stages.delete(path),
         });
-        stages.set(path, diskStage);
+        stages.add(diskStage);
         return diskStage.stage;
       }),
     readPiece: (id, piece, mask, { signal } = {}) =>
       calls.run(signal, async () => {
         const pack = known.get(id);
-        return await using(pack, async (descriptor) => {
+        return await reading(pack, async (descriptor) => {
           if (!isPiece(descriptor, piece, mask))
             throw new TypeError(`pack ${id} has no piece ${piece} with mask ${mask}`);
           const out = new Uint8Array(maskedBytes(descriptor, piece, mask));
           await io.read(pack, descriptor, maskRuns(pieceChunks(descriptor, piece).first, mask), out);
-          known.touch(pack);
           return out;
         });
       }),
     readChunks: (id, first, count, { into, signal } = {}) =>
       calls.run(signal, async () => {
         const pack = known.get(id);
-        return await using(pack, async (descriptor) => {
+        return await reading(pack, async (descriptor) => {
           if (!isRun(descriptor, first, count))
             throw new TypeError(`pack ${id} has no chunks ${first} to ${first + count - 1}`);
           const bytes = chunkOffset(descriptor, first + count) - chunkOffset(descriptor, first);
@@ -137,7 +152,6 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
             throw new TypeError(`the chunks are ${bytes} bytes, the buffer ${into.length}`);
           const out = into ?? new Uint8Array(bytes);
           await io.read(pack, descriptor, [{ first, count }], out);
-          known.touch(pack);
           return out;
         });
       }),
@@ -164,12 +178,9 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
           check,
           onProgress,
         });
-        const strayFiles = await findStrayFiles(directory, {
-          isPack: (id) => roster.isInUse(id),
-          isStage: (path) => stages.has(path),
-        });
-        if (isRemoving) await removeStrayFiles(strayFiles);
-        return { ...report, strayFiles };
+        const strays = await findStrayFiles(directory, uses);
+        if (isRemoving) await removeStrayFiles(strays, uses);
+        return { ...report, strayFiles: strays.map(({ path }) => path) };
       }),
     usage() {
       calls.check();
@@ -180,7 +191,11 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
     dropChunks: (id, chunks, { signal } = {}) =>
       calls.run(signal, async () => {
         const pack = known.find(id);
-        if (pack) await using(pack, (descriptor) => marks.drop(pack, descriptor, chunks));
+        if (!pack) return;
+        await using(pack, async () => {
+          const descriptor = await roster.descriptorOf(pack);
+          if (descriptor) await marks.drop(pack, descriptor, chunks);
+        });
       }),
     onPresent(listener) {
       calls.check();

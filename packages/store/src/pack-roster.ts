@@ -25,6 +25,8 @@ export interface PackRoster {
   descriptorOf(pack: KnownPack): PackDescriptor | undefined | Promise<PackDescriptor | undefined>;
   /** Known, or being added or removed: files of that name are no strays. */
   isInUse(id: PackId): boolean;
+  /** Nobody adds the pack while this is done; it is not done if somebody has. */
+  whileUnknown(id: PackId, work: () => Promise<void>): Promise<void>;
   /** Whether it went: a pack that is used or held stays. */
   remove(pack: KnownPack): Promise<boolean>;
 }
@@ -124,6 +126,7 @@ export function createPackRoster(deps: PackRosterDeps): PackRoster {
       pack.users -= 1;
     },
     isInUse: (id) => known.find(id) !== undefined || locks.isBusy(id),
+    whileUnknown: (id, work) => locks.run(id, async () => void (known.find(id) ?? (await work()))),
     descriptorOf: (pack) => descriptors.peek(pack.id) ?? load(pack),
     remove: (pack) => locks.run(pack.id, () => removeLocked(pack, false)),
   };

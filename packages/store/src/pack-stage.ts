@@ -17,9 +17,11 @@ export interface DiskPackStageDeps {
   readonly freeSpace: FreeSpace;
   /** Runs a call as one of the store's: rejects when the store is closed or the signal has aborted. */
   readonly run: <T>(signal: AbortSignal | undefined, work: () => Promise<T>) => Promise<T>;
+  /** Waits until the file may be added to what is not durable yet. */
+  readonly room: (signal: AbortSignal | undefined) => Promise<void>;
   /** Makes a pack of the file, and takes over the file and its handle, whether it succeeds or not. */
   readonly keep: (file: StagedFile, descriptor: PackDescriptor) => Promise<void>;
-  /** The stage was finished, discarded or abandoned. */
+  /** Nothing of the stage is left but what became a pack. */
   readonly onEnd: () => void;
 }
 
@@ -58,10 +60,10 @@ export function createDiskPackStage(deps: DiskPackStageDeps): DiskPackStage {
     }
   };
   const remove = (): Promise<void> => {
-    deps.onEnd();
     removing ??= (async () => {
       await Promise.allSettled(appending);
       await removeStagedFile(file);
+      deps.onEnd();
     })();
     return removing;
   };
@@ -89,9 +91,15 @@ export function createDiskPackStage(deps: DiskPackStageDeps): DiskPackStage {
             { details: { pack: descriptor.id, expectedBytes, stagedBytes } },
           );
         }
+        if (end) throw new TypeError(`this stage was ${end} while it was being finished`);
         end = 'finished';
-        deps.onEnd();
-        await deps.keep(file, descriptor);
+        try {
+          await deps.room(signal);
+        } catch (error) {
+          await remove();
+          throw error;
+        }
+        await deps.keep(file, descriptor).finally(deps.onEnd);
       }),
     async discard() {
       if (end) return;

@@ -2,25 +2,44 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PackId } from '@quarry/content';
 import { descriptorFile, listPackFiles, packFile } from './pack-paths.ts';
-import { namesIn } from './store-directory.ts';
+import { fileBytes, namesIn } from './store-directory.ts';
 
-/** Paths of files below `packs` and `stages` that belong to no pack and no open stage, in order. */
-export async function findStrayFiles(
-  directory: { readonly packs: string; readonly stages: string },
-  uses: { readonly isPack: (id: PackId) => boolean; readonly isStage: (path: string) => boolean },
-): Promise<string[]> {
-  const names = await listPackFiles(directory.packs);
-  const staged = (await namesIn(directory.stages)).map((name) => join(directory.stages, name));
-  // Asked only now: a pack that was added while the names were read is none.
-  const strays = [
-    ...[...names.packs].filter((id) => !uses.isPack(id)).map((id) => packFile(directory.packs, id)),
-    ...[...names.descriptors].filter((id) => !uses.isPack(id)).map((id) => descriptorFile(directory.packs, id)),
-    ...names.others,
-    ...staged.filter((path) => !uses.isStage(path)),
-  ];
-  return strays.sort();
+export interface StrayFile {
+  readonly path: string;
+  /** The pack whose name the file has; it may be added at any moment. */
+  readonly pack: PackId | undefined;
 }
 
-export async function removeStrayFiles(paths: readonly string[]): Promise<void> {
-  for (const path of paths) await rm(path, { recursive: true, force: true });
+export interface StrayFileUses {
+  readonly isPack: (id: PackId) => boolean;
+  readonly isStage: (path: string) => boolean;
+  /** Does something about a pack while nobody can add it; not if somebody has. */
+  readonly whileUnknown: (id: PackId, work: () => Promise<void>) => Promise<void>;
+}
+
+/** Files below `packs` and `stages` that belong to no pack and no open stage, in the order of their paths. */
+export async function findStrayFiles(
+  directory: { readonly packs: string; readonly stages: string },
+  uses: StrayFileUses,
+): Promise<StrayFile[]> {
+  const { packs, stages } = directory;
+  const names = await listPackFiles(packs);
+  const staged = (await namesIn(stages)).map((name) => join(stages, name));
+  // Asked only now: a pack that was added while the names were read is none.
+  const strays: StrayFile[] = [
+    ...[...names.packs].map((pack) => ({ path: packFile(packs, pack), pack })),
+    ...[...names.descriptors].map((pack) => ({ path: descriptorFile(packs, pack), pack })),
+  ].filter(({ pack }) => !uses.isPack(pack));
+  for (const path of [...names.others, ...staged]) if (!uses.isStage(path)) strays.push({ path, pack: undefined });
+  // And looked at again: of a pack that was evicted meanwhile nothing is left.
+  const there = await Promise.all(strays.map(async ({ path }) => (await fileBytes(path)) !== undefined));
+  return strays.filter((_, i) => there[i]).sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+export async function removeStrayFiles(strays: readonly StrayFile[], uses: StrayFileUses): Promise<void> {
+  for (const { path, pack } of strays) {
+    const remove = (): Promise<void> => rm(path, { recursive: true, force: true });
+    if (pack === undefined) await remove();
+    else await uses.whileUnknown(pack, remove);
+  }
 }
