@@ -1,4 +1,4 @@
-import type { ConnectionGater } from '@libp2p/interface';
+import type { ConnectionGater, PeerId as Libp2pPeerId } from '@libp2p/interface';
 import type { PeerId } from '../ports/network.ts';
 import { peerIdOf } from './peer-identity.ts';
 
@@ -7,15 +7,16 @@ export function createConnectionGater(rules: {
   readonly dials: boolean;
   readonly isBanned: (peer: PeerId) => boolean;
 }): ConnectionGater {
-  const isBanned = (peer: { toString(): string }): boolean => rules.isBanned(peerIdOf(peer));
+  // Members have Ed25519 keys: their names hold the whole key, and every signature here is of that kind.
+  const isRefused = (peer: Libp2pPeerId): boolean => peer.type !== 'Ed25519' || rules.isBanned(peerIdOf(peer));
   return {
-    denyDialPeer: (peer) => !rules.dials || isBanned(peer),
+    denyDialPeer: (peer) => !rules.dials || isRefused(peer),
     denyDialMultiaddr: () => !rules.dials,
-    denyInboundEncryptedConnection: isBanned,
-    denyOutboundEncryptedConnection: isBanned,
+    denyInboundEncryptedConnection: isRefused,
+    denyOutboundEncryptedConnection: isRefused,
     // Asked again: who is banned while the connection is being upgraded must not slip through.
-    denyInboundUpgradedConnection: isBanned,
-    denyOutboundUpgradedConnection: isBanned,
-    filterMultiaddrForPeer: (peer) => !isBanned(peer),
+    denyInboundUpgradedConnection: isRefused,
+    denyOutboundUpgradedConnection: isRefused,
+    filterMultiaddrForPeer: (peer) => !isRefused(peer),
   };
 }

@@ -55,7 +55,9 @@ export async function createLibp2pNode(deps: NodeDeps, options: NetworkOptions):
       maxParallelDials: 32,
       maxDialQueueLength: 2_048,
       dialTimeout: options.dialTimeoutMs,
-      addressDialTimeout: Math.ceil(options.dialTimeoutMs / 2),
+      // A peer's first addresses may be those of bridges that exist on every host: leave time for the others.
+      addressDialTimeout: Math.ceil(options.dialTimeoutMs / 3),
+      inboundUpgradeTimeout: 5_000,
       // Names in addresses are left to the system's resolver; /dnsaddr lists would be fetched from servers on the internet.
       resolvers: {},
     },

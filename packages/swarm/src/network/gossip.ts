@@ -21,11 +21,7 @@ const BANNED_SCORE = -1_000_000;
 /** An answer to IWANT carries several messages at once. */
 const RPC_MESSAGES = 32;
 
-const results: Readonly<Record<GossipVerdict, TopicValidatorResult>> = {
-  accept: TopicValidatorResult.Accept,
-  ignore: TopicValidatorResult.Ignore,
-  reject: TopicValidatorResult.Reject,
-};
+type Subscription = Parameters<Network['subscribe']>[1];
 
 export function createGossip({ clock, isBanned }: GossipDeps, { maxGossipBytes }: { maxGossipBytes: number }): Gossip {
   const penalties = createGossipPenalties(clock);
@@ -55,10 +51,20 @@ export function createGossip({ clock, isBanned }: GossipDeps, { maxGossipBytes }
     },
   });
 
-  /** Undefined for what no subscriber is asked about. */
-  const read = (message: Message): GossipMessage | undefined => {
-    if (message.type !== 'signed' || message.data.byteLength > maxGossipBytes) return undefined;
-    return { author: peerIdOf(message.from), bytes: message.data };
+  const subscriptions = new Map<string, Set<Subscription>>();
+  const judge = (topic: string, neighbour: PeerId, received: Message): TopicValidatorResult => {
+    const message = read(received, maxGossipBytes);
+    if (message && isBanned(message.author)) return TopicValidatorResult.Ignore;
+    const verdicts = new Set<GossipVerdict>();
+    for (const { validate, onMessage } of subscriptions.get(topic) ?? []) {
+      const verdict = message ? validate(message) : 'reject';
+      verdicts.add(verdict);
+      if (message && verdict === 'accept') onMessage(message);
+    }
+    if (verdicts.has('accept')) return TopicValidatorResult.Accept;
+    if (!verdicts.has('reject')) return TopicValidatorResult.Ignore;
+    penalties.add(neighbour);
+    return TopicValidatorResult.Reject;
   };
 
   return {
@@ -74,22 +80,28 @@ export function createGossip({ clock, isBanned }: GossipDeps, { maxGossipBytes }
       }
       await running().publish(topic, bytes);
     },
-    subscribe(topic, { validate, onMessage }) {
+    subscribe(topic, listener) {
       const gossip = running();
-      if (gossip.topicValidators.has(topic)) throw new TypeError(`${topic} has its subscriber already`);
-      gossip.topicValidators.set(topic, (neighbour, received) => {
-        const message = read(received);
-        if (message && isBanned(message.author)) return TopicValidatorResult.Ignore;
-        const verdict = message ? validate(message) : 'reject';
-        if (verdict === 'reject') penalties.add(peerIdOf(neighbour));
-        if (verdict === 'accept' && message) onMessage(message);
-        return results[verdict];
-      });
-      gossip.subscribe(topic);
+      const subscription = { ...listener };
+      const all = subscriptions.get(topic) ?? new Set();
+      subscriptions.set(topic, all.add(subscription));
+      if (all.size === 1) {
+        gossip.topicValidators.set(topic, (neighbour, received) => judge(topic, peerIdOf(neighbour), received));
+        gossip.subscribe(topic);
+      }
       return () => {
+        if (!all.delete(subscription) || all.size > 0) return;
+        subscriptions.delete(topic);
         gossip.unsubscribe(topic);
         gossip.topicValidators.delete(topic);
       };
     },
   };
+}
+
+/** Undefined for what no subscriber is asked about: unsigned, too large, or by a key that is no member's. */
+function read(message: Message, maxGossipBytes: number): GossipMessage | undefined {
+  if (message.type !== 'signed' || message.from.type !== 'Ed25519' || message.data.byteLength > maxGossipBytes)
+    return undefined;
+  return { author: peerIdOf(message.from), bytes: message.data };
 }

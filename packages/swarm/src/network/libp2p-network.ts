@@ -89,13 +89,15 @@ export async function createLibp2pNetwork(deps: NetworkDeps, chosen: Partial<Net
     },
     options,
   );
-  node.addEventListener('peer:connect', ({ detail }) => peers.add(peerIdOf(detail)));
-  node.addEventListener('peer:disconnect', ({ detail }) => {
-    const peer = peerIdOf(detail);
-    meter.forget(peer);
-    server.forget(peer);
-    peers.remove(peer);
+  peers.listen({
+    peerConnected: (peer) => meter.begin(peer),
+    peerDisconnected: (peer) => {
+      meter.forget(peer);
+      server.forget(peer);
+    },
   });
+  node.addEventListener('peer:connect', ({ detail }) => peers.add(peerIdOf(detail)));
+  node.addEventListener('peer:disconnect', ({ detail }) => peers.remove(peerIdOf(detail)));
 
   const framed = (peer: PeerId, stream: Stream, maxBacklogBytes: number): FramedStream =>
     frameStream(stream, {

@@ -18,6 +18,8 @@ export interface Traffic extends Bytes {
 
 export interface TrafficMeter extends Bytes {
   readonly peers: ReadonlyMap<PeerId, Bytes>;
+  /** Counts for this peer from now on. */
+  begin(peer: PeerId): void;
   sent(peer: PeerId, byteLength: number): void;
   received(peer: PeerId, byteLength: number): void;
   /** Totals stay, so that a cluster whose members come and go does not fill the memory. */
@@ -27,11 +29,6 @@ export interface TrafficMeter extends Bytes {
 export function createTrafficMeter(): TrafficMeter {
   const peers = new Map<PeerId, { sentBytes: number; receivedBytes: number }>();
   const total = { sentBytes: 0, receivedBytes: 0 };
-  const of = (peer: PeerId): { sentBytes: number; receivedBytes: number } => {
-    const bytes = peers.get(peer) ?? { sentBytes: 0, receivedBytes: 0 };
-    peers.set(peer, bytes);
-    return bytes;
-  };
   return {
     peers,
     get sentBytes() {
@@ -40,13 +37,16 @@ export function createTrafficMeter(): TrafficMeter {
     get receivedBytes() {
       return total.receivedBytes;
     },
+    begin: (peer) => void peers.set(peer, { sentBytes: 0, receivedBytes: 0 }),
     sent(peer, byteLength) {
       total.sentBytes += byteLength;
-      of(peer).sentBytes += byteLength;
+      const bytes = peers.get(peer);
+      if (bytes) bytes.sentBytes += byteLength;
     },
     received(peer, byteLength) {
       total.receivedBytes += byteLength;
-      of(peer).receivedBytes += byteLength;
+      const bytes = peers.get(peer);
+      if (bytes) bytes.receivedBytes += byteLength;
     },
     forget: (peer) => void peers.delete(peer),
   };

@@ -1,6 +1,6 @@
 // Real nodes on loopback for tests: each ends with its test, whatever came of it.
 import { silentLogger, systemClock, systemRandom } from '@quarry/runtime';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { generateClusterKey, parseClusterKey } from '../../src/network/cluster-key.ts';
 import type { ClusterKey } from '../../src/network/cluster-key.ts';
 import { createIdentity } from '../../src/network/identity.ts';
@@ -8,6 +8,9 @@ import { createLibp2pNetwork } from '../../src/network/libp2p-network.ts';
 import type { Libp2pNetwork, NetworkDeps } from '../../src/network/libp2p-network.ts';
 import type { NetworkOptions } from '../../src/network/network-options.ts';
 import type { PeerId } from '../../src/ports/network.ts';
+
+// Real sockets on a machine that may be busy: nothing here waits for a time to pass, so only a hang comes near this.
+vi.setConfig({ testTimeout: 60_000 });
 
 export function newClusterKey(): ClusterKey {
   return parseClusterKey(generateClusterKey(systemRandom));

@@ -1,7 +1,7 @@
 // A member that holds the cluster key and keeps no other rule: for what an honest node never sends.
 import { noise } from '@chainsafe/libp2p-noise';
 import { identify } from '@libp2p/identify';
-import type { Libp2p, Stream } from '@libp2p/interface';
+import type { Libp2p, PrivateKey, Stream } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
@@ -18,8 +18,9 @@ export interface RawNode {
   open(node: Libp2pNetwork, protocol: string): Promise<Stream>;
 }
 
-export async function startRawNode(clusterKey: ClusterKey): Promise<RawNode> {
+export async function startRawNode(clusterKey: ClusterKey, privateKey?: PrivateKey): Promise<RawNode> {
   const libp2p = await createLibp2p({
+    ...(privateKey ? { privateKey } : {}),
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
     connectionEncrypters: [noise({ prologueBytes: clusterKey.handshakeSecret })],

@@ -1,6 +1,7 @@
 // Who gets in. Strangers here are as capable as they come: they speak the same protocols with the same libraries.
 import { connect } from 'node:net';
 import { noise } from '@chainsafe/libp2p-noise';
+import { generateKeyPair } from '@libp2p/crypto/keys';
 import { identify } from '@libp2p/identify';
 import type { Libp2p } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
@@ -12,6 +13,7 @@ import { systemRandom } from '@quarry/runtime';
 import { createIdentity } from '../../src/network/identity.ts';
 import type { Libp2pNetwork } from '../../src/network/libp2p-network.ts';
 import { bytes, connected, disconnected, newClusterKey, startNode, startPair, text, until } from './nodes.ts';
+import { startRawNode } from './raw-node.ts';
 
 /** A libp2p node as anybody can make one. `prologueBytes` as guessed, if at all. */
 async function startStranger(prologueBytes?: Uint8Array): Promise<Libp2p> {
@@ -143,6 +145,20 @@ describe('a peer', () => {
     await one.dial(other.peerId, []);
     expect(one.peers()).toEqual([other.peerId]);
   });
+});
+
+test('a holder of the cluster key whose identity is not an Ed25519 key is not let in', async () => {
+  const clusterKey = newClusterKey();
+  const node = await startNode({}, { clusterKey });
+  const odd = await startRawNode(clusterKey, await generateKeyPair('secp256k1'));
+  await odd.libp2p.dial(multiaddr(address(node))).catch(() => undefined);
+  await until(() => odd.libp2p.getConnections().length === 0);
+  await expect(node.dialAddress(String(odd.libp2p.getMultiaddrs()[0]))).rejects.toMatchObject({
+    code: 'SWARM_BAD_ADDRESS',
+  });
+  const bare = String(odd.libp2p.getMultiaddrs()[0]).replace(/\/p2p\/.*/, '');
+  await expect(node.dialAddress(bare)).rejects.toMatchObject({ code: 'SWARM_UNREACHABLE' });
+  expect(node.peers()).toEqual([]);
 });
 
 describe('a banned peer', () => {
