@@ -1,3 +1,4 @@
+import type { BufferPool } from '@quarry/runtime';
 import type { ImageRef } from '../ids.ts';
 import type { ImageHash } from '../image-hash.ts';
 import type { Waiting } from './pack-store.ts';
@@ -33,7 +34,12 @@ export interface Origin {
   list(waiting?: Waiting): AsyncIterable<OriginImage>;
   open(
     image: OriginImage,
-    options?: Waiting & { readonly offset?: number; readonly length?: number },
+    options?: Waiting & {
+      readonly offset?: number;
+      readonly length?: number;
+      /** Where buffers may be taken from; the reader gives back what it has done with. A buffer of a pool goes out once, not in several views. */
+      readonly pool?: BufferPool | undefined;
+    },
   ): AsyncIterable<Uint8Array>;
   /** Whether `open` can start in the middle without reading what lies before it. May be learned by the first ranged read. */
   canRange(image: OriginImage): boolean;
