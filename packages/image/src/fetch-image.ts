@@ -22,7 +22,7 @@ import { findImage } from './find-image.ts';
 import type { FindDeps, FoundManifest } from './find-image.ts';
 import { getDescriptors } from './get-descriptors.ts';
 import { ImageError, storeFailure } from './image-error.ts';
-import { ingestImage } from './ingest-image.ts';
+import { ingestFromOrigin } from './ingest-from-origin.ts';
 import { imageDefaults } from './options.ts';
 
 export interface FetchImageDeps extends FindDeps {
@@ -86,7 +86,8 @@ export async function fetchImage(
   const { expectedHash, exceptManifests } = options;
   const findOptions = { signal, expectedHash, exceptManifests, patienceMs, record };
   const { found, described, reason } = await findImage({ ...deps, trust }, ref, findOptions);
-  const canIngest = described !== undefined && deps.origin !== undefined && ingestInto !== undefined;
+  const { origin } = deps;
+  const canIngest = described !== undefined && origin !== undefined && ingestInto !== undefined;
   let whyNot: unknown = reason;
   if (found) {
     try {
@@ -99,10 +100,10 @@ export async function fetchImage(
   if (!canIngest) throw whyNot;
   deps.logger.info('image ingested from the origin', {
     ref,
-    origin: deps.origin.kind,
+    origin: origin.kind,
     why: isCodedError(whyNot) ? whyNot.code : '',
   });
-  return ingestFromOrigin(deps, deps.origin, described, ingestInto, startedAtMs, options);
+  return ingestWhole({ ...deps, origin }, described, ingestInto, startedAtMs, options);
 }
 
 /** Nobody can say what the image is made of, or what is said makes no sense: another description of it may. */
@@ -161,25 +162,19 @@ async function fetchPacks(
   }
 }
 
-async function ingestFromOrigin(
-  deps: FetchImageDeps,
-  origin: Origin,
+async function ingestWhole(
+  deps: FetchImageDeps & { readonly origin: Origin },
   described: OriginImage,
   domain: Domain,
   startedAtMs: number,
   options: FetchImageOptions,
 ): Promise<FetchedImage> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, expectedHash } = options;
   const { imageBytes } = described;
-  const source = {
-    ref: described.ref,
+  const { record, manifest, report } = await ingestFromOrigin(deps, described, {
     domain,
-    bytes: origin.open(described, { signal }),
-    imageBytes,
-    expectedHash: options.expectedHash ?? described.hash,
-  };
-  const { record, manifest, report } = await ingestImage(deps, source, {
     signal,
+    expectedHash,
     onProgress: ({ readBytes }) =>
       onProgress?.({ phase: 'ingesting', wantedBytes: imageBytes, presentBytes: readBytes }),
   });

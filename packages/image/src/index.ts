@@ -4,6 +4,8 @@
  */
 export { ImageError } from './image-error.ts';
 export type { ImageErrorCode } from './image-error.ts';
+export { ingestFromOrigin } from './ingest-from-origin.ts';
+export type { OriginIngestOptions } from './ingest-from-origin.ts';
 export { ingestImage } from './ingest-image.ts';
 export type {
   ImageSource,

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import { imageRef, publicDomain, signImageRecord } from '@quarry/content';
 import type { ImageHash, ImageRecord, ManifestId } from '@quarry/content';
+import { createMemoryOrigin } from '@quarry/content/memory';
+import type { MemoryOriginOptions } from '@quarry/content/memory';
 import { describe, expect, test } from 'vitest';
 import { fetchImage, readImage } from '../src/index.ts';
 import type { FetchImageProgress } from '../src/index.ts';
 import { diskImage, noise } from './support/any-image.ts';
 import { connect, createFetchNode, createKnowingPeer } from './support/fetch-node.ts';
-import { createMemoryOrigin } from './support/memory-origin.ts';
 import { collect } from './support/streams.ts';
+import { createBrokenOrigin, watchOrigin } from './support/watched-origin.ts';
+import type { WatchedOrigin } from './support/watched-origin.ts';
 import { anyRef, createTestNode, ingestBytes } from './support/test-node.ts';
 import type { TestNode } from './support/test-node.ts';
 
@@ -19,13 +22,10 @@ function sha512(bytes: Uint8Array): ImageHash {
   return { algorithm: 'sha512', value: createHash('sha512').update(bytes).digest('hex') };
 }
 
-function originWith(
-  bytes: Uint8Array,
-  options: Parameters<typeof createMemoryOrigin>[0] = {},
-): ReturnType<typeof createMemoryOrigin> {
+function originWith(bytes: Uint8Array, options: MemoryOriginOptions = {}): WatchedOrigin {
   const origin = createMemoryOrigin(options);
-  origin.images.set(anyRef, bytes);
-  return origin;
+  origin.put(anyRef, bytes);
+  return watchOrigin(origin);
 }
 
 async function seederOf(bytes: Uint8Array, hash?: ImageHash['algorithm']): Promise<TestNode> {
@@ -228,7 +228,7 @@ describe('where an image comes from', () => {
 
   test('the peers, when the origin is down', async () => {
     const seeder = await seederOf(image);
-    const node = { ...createFetchNode(seeder, [seeder]), origin: originWith(image, { isDown: () => true }) };
+    const node = { ...createFetchNode(seeder, [seeder]), origin: createBrokenOrigin() };
     expect((await fetchImage(node, anyRef, now)).report.bytesBySource.peer).toBe(image.length);
     const alone = { ...createFetchNode(seeder, []), origin: node.origin };
     await expect(fetchImage(alone, anyRef, now)).rejects.toMatchObject({
