@@ -12,3 +12,8 @@ export { networkDefaults } from './network/network-options.ts';
 export type { NetworkOptions } from './network/network-options.ts';
 export { parsePeerId, peerOfPublicKey, publicKeyOfPeer } from './network/peer-identity.ts';
 export type { Traffic } from './network/traffic.ts';
+export { createSwarm } from './create-swarm.ts';
+export type { QuarrySwarm, SwarmDeps } from './create-swarm.ts';
+export { swarmDefaults } from './options.ts';
+export type { ChosenSwarmOptions, SwarmOptions } from './options.ts';
+export type { SwarmFigures, SwarmStatus } from './swarm-status.ts';

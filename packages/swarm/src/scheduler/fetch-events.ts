@@ -10,6 +10,15 @@ export interface FetchWant {
   readonly need: PieceMasks;
   readonly have: PieceMasks;
   readonly cover?: PieceMasks | undefined;
+  /** What is known of the pack already: said with the want, or the first decisions would be made without it. */
+  readonly known?: KnownOfPack | undefined;
+}
+
+export interface KnownOfPack {
+  /** What connected peers show. */
+  readonly shown: readonly { readonly peer: PeerId; readonly masks: PieceMasks }[];
+  readonly elsewhere: PieceMasks;
+  readonly wanters: readonly PeerId[];
 }
 
 /** A set of chunks of one pack, as asks and their answers carry it. */
@@ -45,6 +54,8 @@ export type FetchEvent =
   | { readonly kind: 'wanters'; readonly pack: PackId; readonly members: readonly PeerId[] }
   /** How many members there are, this node included: the origin budget is divided by it. */
   | { readonly kind: 'members'; readonly count: number }
+  /** How many seeders there are as far as is known, connected or not. */
+  | { readonly kind: 'seeders'; readonly count: number }
   | { readonly kind: 'rates'; readonly downloadBytesPerSecond: number; readonly originBytesPerSecond: number }
   /** Bytes of an answer have arrived, to a request or an ask. */
   | { readonly kind: 'progress'; readonly request: number }

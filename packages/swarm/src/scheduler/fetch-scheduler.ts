@@ -13,9 +13,10 @@ import { SchedulerPeer } from './scheduler-peer.ts';
 import type { StandingAsk } from './scheduler-peer.ts';
 import { createSchedulerState, pickIndex } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
+import type { PieceMasks } from './piece-masks.ts';
 import { nextWakeMs } from './next-wake.ts';
 import { askFailed, placeAsks, renewAsks, watchAsks } from './standing-asks.ts';
-import { becomePresent, endFetch, giveUpFetches, startFetch } from './track-fetches.ts';
+import { becomePresent, endFetch, giveUpFetches, packFor, startFetch } from './track-fetches.ts';
 import { breakOff, leaveStalled, pauseLeases, watchFlights } from './watch-flights.ts';
 
 /**
@@ -76,6 +77,12 @@ export function createFetchScheduler(
 function take(state: SchedulerState, event: FetchEvent): void {
   switch (event.kind) {
     case 'fetch':
+      for (const { descriptor, known } of event.wants) {
+        packFor(state, descriptor);
+        for (const { peer, masks } of known?.shown ?? []) takeHaves(state, peer, descriptor.id, masks);
+        if (known) takeElsewhere(state, descriptor.id, known.elsewhere);
+        if (known) takeWanters(state, descriptor.id, known.wanters);
+      }
       startFetch(state, event);
       renewAsks(state);
       return;
@@ -93,22 +100,18 @@ function take(state: SchedulerState, event: FetchEvent): void {
     case 'peerHas':
       takeHaves(state, event.peer, event.pack, event.masks);
       return;
-    case 'elsewhere': {
-      const wanted = state.packs.get(event.pack)?.wanted;
-      if (wanted?.need.length !== event.masks.length) return;
-      for (const [piece, mask] of event.masks.entries()) {
-        if (mask !== wanted.elsewhere[piece]) wanted.setElsewhere(piece, mask);
-      }
+    case 'elsewhere':
+      takeElsewhere(state, event.pack, event.masks);
       return;
-    }
-    case 'wanters': {
-      const pack = state.packs.get(event.pack);
-      if (pack) pack.lease.rivals = event.members.map((id) => ({ id, key: memberKey(id, event.pack) }));
+    case 'wanters':
+      takeWanters(state, event.pack, event.members);
       return;
-    }
     case 'members':
       state.lease.members = Math.max(1, event.count);
       setOriginRate(state);
+      return;
+    case 'seeders':
+      state.lease.knownSeeders = event.count;
       return;
     case 'rates':
       state.downloadBucket.setRate(state.nowMs, event.downloadBytesPerSecond);
@@ -278,6 +281,19 @@ function takeHaves(state: SchedulerState, id: PeerId, pack: PackId, masks: Uint1
   for (const piece of fresh) notePieceShown(state, known, piece);
 }
 
+function takeElsewhere(state: SchedulerState, pack: PackId, masks: PieceMasks): void {
+  const wanted = state.packs.get(pack)?.wanted;
+  if (wanted?.need.length !== masks.length) return;
+  for (const [piece, mask] of masks.entries()) {
+    if (mask !== wanted.elsewhere[piece]) wanted.setElsewhere(piece, mask);
+  }
+}
+
+function takeWanters(state: SchedulerState, pack: PackId, members: readonly PeerId[]): void {
+  const known = state.packs.get(pack);
+  if (known) known.lease.rivals = members.map((id) => ({ id, key: memberKey(id, pack) }));
+}
+
 function joinPeer(state: SchedulerState, id: PeerId, role: 'node' | 'seeder'): void {
   const known = state.peers.get(id);
   if (known?.role === role) return;
@@ -292,7 +308,7 @@ function joinPeer(state: SchedulerState, id: PeerId, role: 'node' | 'seeder'): v
 function losePeer(state: SchedulerState, id: PeerId): void {
   const peer = state.peers.get(id);
   if (!peer) return;
-  for (const flight of [...state.flights.all.values()]) {
+  for (const flight of state.flights.all.values()) {
     if (flight.peer === peer && !flight.isLanding) breakOff(state, flight);
   }
   const { ask } = peer.seeder;

@@ -1,4 +1,4 @@
-import type { PackDescriptor, PackId } from '@quarry/content';
+import type { PackId } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
 import type { AskEntry, PackMasks } from './fetch-events.ts';
 import type { PieceMasks } from './piece-masks.ts';
@@ -17,7 +17,7 @@ export type RegiveReason =
 /** `ask` is a number that the caller chose and never uses again. */
 export type LedgerEvent =
   /** What this seeder can give of a pack, from now on. */
-  | { readonly kind: 'holds'; readonly descriptor: PackDescriptor; readonly masks: PieceMasks }
+  | { readonly kind: 'holds'; readonly pack: PackId; readonly masks: PieceMasks }
   /** A standing ask. `isLacking`: it also names packs that this seeder does not know. */
   | {
       readonly kind: 'ask';

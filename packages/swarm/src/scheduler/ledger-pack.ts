@@ -1,4 +1,4 @@
-import type { PackDescriptor } from '@quarry/content';
+import type { PackId } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
 import type { RegiveReason } from './ledger-events.ts';
 import { emptyMasks, isEmptyMasks } from './piece-masks.ts';
@@ -24,7 +24,7 @@ export interface AskerWant {
 
 /** The ledger's page for one pack: what is ours to give, what was given to whom, and who has shown it since. */
 export class LedgerPack {
-  readonly descriptor: PackDescriptor;
+  readonly id: PackId;
   ours: PieceMasks;
   /** Given and not shown yet. */
   readonly given: PieceMasks;
@@ -40,13 +40,13 @@ export class LedgerPack {
   readonly #settledAtMs: Float64Array;
   readonly #losses = new Map<number, RegiveReason>();
 
-  constructor(descriptor: PackDescriptor) {
-    this.descriptor = descriptor;
-    this.ours = emptyMasks(descriptor.pieceCount);
-    this.given = emptyMasks(descriptor.pieceCount);
-    this.held = emptyMasks(descriptor.pieceCount);
-    this.ever = emptyMasks(descriptor.pieceCount);
-    this.#settledAtMs = new Float64Array(descriptor.pieceCount).fill(-Infinity);
+  constructor(id: PackId, pieceCount: number) {
+    this.id = id;
+    this.ours = emptyMasks(pieceCount);
+    this.given = emptyMasks(pieceCount);
+    this.held = emptyMasks(pieceCount);
+    this.ever = emptyMasks(pieceCount);
+    this.#settledAtMs = new Float64Array(pieceCount).fill(-Infinity);
   }
 
   /** Of `need`, what can be given and nobody was given or has. */

@@ -9,7 +9,7 @@ import type { SchedulerState } from './scheduler-state.ts';
  */
 function park(peer: SchedulerPeer, untilMs: number): void {
   peer.parkedUntilMs = untilMs;
-  for (const pack of [...peer.packs.keys()]) pack.removePeer(peer);
+  for (const pack of peer.packs.keys()) pack.removePeer(peer);
 }
 
 export function parkStalled(state: SchedulerState, peer: SchedulerPeer): void {
@@ -79,7 +79,7 @@ export function tell(state: SchedulerState, peer: SchedulerPeer, pack: PackId, m
 }
 
 export function forgetPeer(state: SchedulerState, peer: SchedulerPeer): void {
-  for (const pack of [...peer.packs.keys()]) pack.removePeer(peer);
+  for (const pack of peer.packs.keys()) pack.removePeer(peer);
   peer.told.clear();
   state.peers.delete(peer.id);
 }

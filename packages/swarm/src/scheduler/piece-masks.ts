@@ -1,5 +1,5 @@
-import { fullPieceMask, pieceMask } from '@quarry/content';
-import type { ChunkSet, PackDescriptor } from '@quarry/content';
+import { addPieceMask, chunksPerPieceFor, createChunkSet, pieceMask } from '@quarry/content';
+import type { ChunkSet } from '@quarry/content';
 
 /**
  * A set of chunks of one pack as the schedulers use it: one 16-bit mask per piece, its first chunk in the lowest bit. Every decision is about
@@ -11,18 +11,42 @@ export function emptyMasks(pieceCount: number): PieceMasks {
   return new Uint16Array(pieceCount);
 }
 
-export function fullMasks(descriptor: PackDescriptor): PieceMasks {
-  const masks = new Uint16Array(descriptor.pieceCount);
-  for (let piece = 0; piece < masks.length; piece += 1) masks[piece] = fullPieceMask(descriptor, piece);
+/** How a pack divides into pieces; follows from the number of its chunks alone, so that a set of chunks can be read without its descriptor. */
+export interface PackShape {
+  readonly chunkCount: number;
+  readonly chunksPerPiece: number;
+  readonly pieceCount: number;
+}
+
+export function shapeFor(chunkCount: number): PackShape {
+  const chunksPerPiece = chunksPerPieceFor(chunkCount);
+  return { chunkCount, chunksPerPiece, pieceCount: Math.ceil(chunkCount / chunksPerPiece) };
+}
+
+/** The mask in which every chunk of the piece is set. */
+export function fullMask(shape: PackShape, piece: number): number {
+  return (1 << Math.min(shape.chunksPerPiece, shape.chunkCount - piece * shape.chunksPerPiece)) - 1;
+}
+
+export function fullMasks(shape: PackShape): PieceMasks {
+  const masks = new Uint16Array(shape.pieceCount);
+  for (let piece = 0; piece < masks.length; piece += 1) masks[piece] = fullMask(shape, piece);
   return masks;
 }
 
-export function masksOf(set: ChunkSet, descriptor: PackDescriptor): PieceMasks {
-  const masks = new Uint16Array(descriptor.pieceCount);
-  for (let piece = 0; piece < masks.length; piece += 1) {
-    masks[piece] = pieceMask(set, piece, descriptor.chunksPerPiece);
-  }
+export function masksOf(set: ChunkSet): PieceMasks {
+  const { chunksPerPiece, pieceCount } = shapeFor(set.chunkCount);
+  const masks = new Uint16Array(pieceCount);
+  for (let piece = 0; piece < masks.length; piece += 1) masks[piece] = pieceMask(set, piece, chunksPerPiece);
   return masks;
+}
+
+export function chunkSetFrom(masks: PieceMasks, shape: PackShape): ChunkSet {
+  const set = createChunkSet(shape.chunkCount);
+  for (const [piece, mask] of masks.entries()) {
+    addPieceMask(set, piece, shape.chunksPerPiece, mask & fullMask(shape, piece));
+  }
+  return set;
 }
 
 export function isEmptyMasks(masks: PieceMasks): boolean {

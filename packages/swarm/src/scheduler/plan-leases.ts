@@ -43,15 +43,22 @@ export function notePieceShown(state: SchedulerState, pack: PackState, piece: nu
 function isOpenForLeases(state: SchedulerState, pack: PackState): boolean {
   const { wanted, lease } = pack;
   if (!wanted.cover || wanted.unmet === 0) return false;
-  const isSeeded = [...state.peers.values()].some(
-    (peer) => isResponsive(peer) && !peer.seeder.lacks.has(wanted.descriptor.id),
-  );
-  if (isSeeded) {
+  let responsive = 0;
+  for (const peer of state.peers.values()) {
+    if (!isResponsive(peer)) continue;
+    responsive += 1;
+    if (peer.seeder.lacks.has(wanted.descriptor.id)) continue;
     lease.sinceMs = undefined;
     return false;
   }
   lease.sinceMs ??= state.nowMs;
-  return state.nowMs - lease.sinceMs >= state.options.leaseGraceMs;
+  return state.nowMs - lease.sinceMs >= graceMs(state, responsive);
+}
+
+/** A seeder that is known but not connected may only be slow to answer: then the origin is spared for longer. */
+function graceMs(state: SchedulerState, responsiveSeeders: number): number {
+  const { leaseGraceMs, seederPatienceMs } = state.options;
+  return state.lease.knownSeeders > responsiveSeeders ? seederPatienceMs : leaseGraceMs;
 }
 
 function leasableMask(state: SchedulerState, pack: PackState, piece: number): number {

@@ -6,7 +6,7 @@ import type { PeerId } from '../ports/network.ts';
  * members agree without asking, and a member that goes moves only its own pieces. Every node must compute the same numbers: PROTOCOL.md.
  */
 export function memberKey(member: PeerId, pack: PackId): number {
-  return fnv1a(`${member}/${pack}`);
+  return textKey(`${member}/${pack}`);
 }
 
 /** 32 bits, uniform. */
@@ -18,8 +18,8 @@ export function pieceScore(key: number, piece: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** FNV-1a over the text's code units, which are ASCII here. */
-function fnv1a(text: string): number {
+/** FNV-1a (Fowler, Noll and Vo) over the text's code units, which are ASCII here. */
+export function textKey(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;
@@ -27,7 +27,7 @@ function fnv1a(text: string): number {
 
 /** The order in which all nodes read a pack's pieces when each reads its own share: at random, and the same everywhere. */
 export function commonOrder(pack: PackId, pieceCount: number): Uint16Array {
-  const key = fnv1a(pack);
+  const key = textKey(pack);
   const order = Uint16Array.from({ length: pieceCount }, (_, piece) => piece);
   return order.sort((a, b) => pieceScore(key, a) - pieceScore(key, b) || a - b);
 }

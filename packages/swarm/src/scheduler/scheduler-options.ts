@@ -40,6 +40,8 @@ export interface SchedulerOptions {
   readonly maxDryPauseMs: number;
   /** How long a node without a seeder listens to others before it reads from the last resort. */
   readonly leaseGraceMs: number;
+  /** The same while a seeder is known that is not connected, or does not answer. */
+  readonly seederPatienceMs: number;
   /** A piece whose reader shows nothing for this long passes to the next in rank. */
   readonly leaseRankMs: number;
   /** The same when the reader shows other pieces, but not this one. */
@@ -77,6 +79,7 @@ export const schedulerDefaults: SchedulerOptions = Object.freeze({
   firstDryPauseMs: 100,
   maxDryPauseMs: 1000,
   leaseGraceMs: 300,
+  seederPatienceMs: 3000,
   leaseRankMs: 2000,
   leaseSkipMs: 10_000,
   leaseReads: 2,

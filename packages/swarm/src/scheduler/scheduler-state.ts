@@ -71,6 +71,7 @@ export interface SchedulerState {
     pauseMs: number;
     originBytesPerSecond: number;
     members: number;
+    knownSeeders: number;
   };
   seekNotBeforeMs: number;
 }
@@ -105,6 +106,7 @@ export function createSchedulerState(
       pauseMs: 0,
       originBytesPerSecond: Infinity,
       members: 1,
+      knownSeeders: 0,
     },
     seekNotBeforeMs: 0,
   };

@@ -103,11 +103,9 @@ export function createSeederLedger(
 function take(state: LedgerState, event: LedgerEvent): void {
   switch (event.kind) {
     case 'holds': {
-      let pack = state.packs.get(event.descriptor.id);
-      if (!pack) {
-        pack = new LedgerPack(event.descriptor);
-        state.packs.set(event.descriptor.id, pack);
-      }
+      const known = state.packs.get(event.pack);
+      const pack = known ?? new LedgerPack(event.pack, event.masks.length);
+      state.packs.set(event.pack, pack);
       pack.ours = event.masks;
       state.version += 1;
       return;
@@ -257,12 +255,12 @@ function give(state: LedgerState, ask: number, asker: Asker, pack: LedgerPack, p
   state.serving.set(ask, { pack, gift });
   state.gives += 1;
   if (regive !== undefined) state.regives[regive] += 1;
-  state.actions.push({ kind: 'give', ask, pack: pack.descriptor.id, piece, mask, regive });
+  state.actions.push({ kind: 'give', ask, pack: pack.id, piece, mask, regive });
 }
 
 /** Asks that have been held long enough: nobody waits in silence. */
 function answerLate(state: LedgerState): void {
-  for (const waiting of [...state.waiting.values()]) {
+  for (const waiting of state.waiting.values()) {
     if (state.nowMs - waiting.sinceMs < state.options.longPollMs) continue;
     if (waiting.checkedAt === state.version) {
       answerDry(state, waiting, lackingOf(state, waiting.event));

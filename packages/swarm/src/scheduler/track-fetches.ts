@@ -65,7 +65,7 @@ export function becomePresent(state: SchedulerState, event: GivenPiece): void {
   wanted.setNeed(piece, (wanted.need[piece] ?? 0) & ~mask);
   pack.progressAtMs = state.nowMs;
   cancelNeedless(state, wanted);
-  for (const fetch of [...pack.fetches]) {
+  for (const fetch of pack.fetches) {
     const need = fetch.needs.get(wanted);
     const got = (need?.[piece] ?? 0) & mask;
     if (!need || got === 0) continue;
@@ -78,7 +78,7 @@ export function becomePresent(state: SchedulerState, event: GivenPiece): void {
 
 /** Fetches to which nothing has come for too long. Bytes on their way and news of holders count as progress: a slow swarm is not a dead one. */
 export function giveUpFetches(state: SchedulerState): void {
-  for (const fetch of [...state.fetches.values()]) {
+  for (const fetch of state.fetches.values()) {
     if (state.nowMs < giveUpAtMs(state, fetch)) continue;
     const missing: GivenPiece[] = [];
     for (const [wanted, need] of fetch.needs) {
@@ -104,7 +104,8 @@ function finish(state: SchedulerState, fetch: FetchState): void {
   endFetch(state, fetch);
 }
 
-function packFor(state: SchedulerState, descriptor: WantedPack['descriptor']): PackState {
+/** The pack's page, new if nobody wanted it before. */
+export function packFor(state: SchedulerState, descriptor: WantedPack['descriptor']): PackState {
   const known = state.packs.get(descriptor.id);
   if (known) return known;
   const pack: PackState = {
@@ -137,7 +138,7 @@ function refreshCover(pack: PackState): void {
 }
 
 function cancelNeedless(state: SchedulerState, wanted: WantedPack): void {
-  for (const flight of [...state.flights.all.values()]) {
+  for (const flight of state.flights.all.values()) {
     if (flight.pack !== wanted || flight.isLanding) continue;
     if ((flight.mask & (wanted.need[flight.piece] ?? 0)) === 0) breakOff(state, flight);
   }

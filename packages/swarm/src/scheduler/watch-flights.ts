@@ -11,7 +11,7 @@ import type { SchedulerState } from './scheduler-state.ts';
 export function watchFlights(state: SchedulerState): void {
   const { options, nowMs } = state;
   const patienceMs = hedgeAfterMs(state);
-  for (const flight of [...state.flights.all.values()]) {
+  for (const flight of state.flights.all.values()) {
     if (flight.isLanding || !state.flights.all.has(flight.request)) continue;
     const ageMs = nowMs - flight.startedAtMs;
     if (flight.source === 'lastResort') {
@@ -57,7 +57,7 @@ export function pauseLeases(state: SchedulerState): void {
 export function leaveStalled(state: SchedulerState, peer: SchedulerPeer): void {
   if (peer.parkedUntilMs !== undefined) return;
   parkStalled(state, peer);
-  for (const flight of [...state.flights.all.values()]) {
+  for (const flight of state.flights.all.values()) {
     if (flight.peer === peer && flight.source === 'peer' && !flight.isLanding) breakOff(state, flight);
   }
 }

@@ -34,7 +34,7 @@ class Observer {
   #nextAsk = 1;
 
   constructor() {
-    for (const descriptor of PACKS) this.say({ kind: 'holds', descriptor, masks: fullMasks(descriptor) });
+    for (const pack of PACKS) this.say({ kind: 'holds', pack: pack.id, masks: fullMasks(pack) });
   }
 
   say(event: LedgerEvent): void {
@@ -201,7 +201,7 @@ describe('the seeder ledger, whatever happens', () => {
         const left = (): boolean =>
           ASKERS.some((asker) => PACKS.some(({ id }) => !isEmptyMasks(observer.need(asker, id))));
         for (let round = 0; round < 100 && left(); round += 1) {
-          for (const request of [...observer.sending.keys()]) observer.sent(request, true);
+          for (const request of observer.sending.keys()) observer.sent(request, true);
           for (const asker of ASKERS) {
             for (const { id } of PACKS) observer.spread(asker, id);
             observer.ask(asker);

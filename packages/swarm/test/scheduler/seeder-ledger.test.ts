@@ -17,8 +17,8 @@ const { regiveAfterMs, longPollMs } = ledgerDefaults;
 function createLedger(options: Partial<LedgerOptions> = {}) {
   const ledger = createSeederLedger({ random: createSeededRandom(1) }, options);
   const say = (event: LedgerEvent, nowMs: number): readonly LedgerAction[] => ledger.handle(event, nowMs);
-  say({ kind: 'holds', descriptor: small, masks: all }, 0);
-  say({ kind: 'holds', descriptor: large, masks: fullMasks(large) }, 0);
+  say({ kind: 'holds', pack: small.id, masks: all }, 0);
+  say({ kind: 'holds', pack: large.id, masks: fullMasks(large) }, 0);
   let next = 1;
   return {
     ...ledger,
@@ -119,7 +119,7 @@ describe('the seeder ledger', () => {
 
   test('says at once what it does not hold, and gives the rest', () => {
     const ledger = createLedger();
-    ledger.say({ kind: 'holds', descriptor: small, masks: Uint16Array.of(0b0011) }, 0);
+    ledger.say({ kind: 'holds', pack: small.id, masks: Uint16Array.of(0b0011) }, 0);
     const first = ledger.ask(A, all, 1);
     expect(given(first.actions)).toMatchObject({ mask: 0b0011 });
     ledger.say({ kind: 'sent', ask: first.ask }, 2);

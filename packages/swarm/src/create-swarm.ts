@@ -1,0 +1,395 @@
+import { decodeManifest, decodePackDescriptor, idBytes, limits } from '@quarry/content';
+import type { ImageCatalog, ImageRecord, Manifest, PackDescriptor, PackId, PackStore, Swarm } from '@quarry/content';
+import { createSingleFlight, shuffled } from '@quarry/runtime';
+import type { Clock, Logger, Random } from '@quarry/runtime';
+import { createInventory } from './inventory/inventory.ts';
+import { createMembership } from './membership/membership.ts';
+import { swarmOptions } from './options.ts';
+import type { ChosenSwarmOptions } from './options.ts';
+import type { Network, PeerId } from './ports/network.ts';
+import { protocols } from './protocol/protocol-names.ts';
+import type { Role } from './scheduler/fetch-events.ts';
+import { createSeederLedger } from './scheduler/seeder-ledger.ts';
+import { createSenderSlots } from './scheduler/sender-slots.ts';
+import { SwarmError } from './swarm-error.ts';
+import type { SwarmFigures, SwarmStatus } from './swarm-status.ts';
+import { createFetcher } from './transfer/fetcher.ts';
+import { findBlob } from './transfer/find-blob.ts';
+import { findRecords, listRecords } from './transfer/find-records.ts';
+import type { LookupDeps } from './transfer/lookup.ts';
+import { createDescriptorCache } from './transfer/read-for-sending.ts';
+import { serveAsks } from './transfer/serve-asks.ts';
+import type { AskServer } from './transfer/serve-asks.ts';
+import { serveBlobs } from './transfer/serve-blobs.ts';
+import { servePieces } from './transfer/serve-pieces.ts';
+import { serveRecords } from './transfer/serve-records.ts';
+import { createTrafficCounts } from './transfer/traffic-counts.ts';
+import { createUploadPacer } from './transfer/upload-pacer.ts';
+
+export interface SwarmDeps {
+  readonly network: Network;
+  readonly store: PackStore;
+  readonly catalog: ImageCatalog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** The port, and what the daemon needs besides. Before `start` and after `close` every call rejects with SWARM_CLOSED. */
+export interface QuarrySwarm extends Swarm {
+  /** Begins to speak and to serve. */
+  start(): Promise<void>;
+  /** Says goodbye, ends all fetches with SWARM_CLOSED, serves nothing any more. The network stays open: who made it closes it. */
+  close(): Promise<void>;
+  /** Records that connected seeders know, or nodes where there is no seeder; latest first, one for each publisher and reference. */
+  listRecords(options?: { readonly signal?: AbortSignal | undefined }): Promise<readonly ImageRecord[]>;
+  /** Changes limits while it runs. */
+  setRates(rates: {
+    readonly uploadBytesPerSecond?: number;
+    readonly downloadBytesPerSecond?: number;
+    readonly originBytesPerSecond?: number;
+  }): void;
+  /** Never speaks to this peer again. */
+  ban(peer: PeerId, reason: string): void;
+  status(): SwarmStatus;
+  figures(): SwarmFigures;
+}
+
+/** Puts the parts together: membership and inventory say who is there and has what, the fetcher fetches, servers serve. */
+export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): QuarrySwarm {
+  const { network, store, clock, random, logger } = deps;
+  const options = swarmOptions(chosen);
+  const traffic = createTrafficCounts();
+  const pacer = createUploadPacer(clock, options.uploadBytesPerSecond);
+  const descriptors = createDescriptorCache(store, { maxEntries: options.cachedDescriptors });
+  const slots = createSenderSlots({ slots: options.scheduler.senderSlots, queue: options.scheduler.senderQueue });
+  const membership = createMembership(deps, options);
+  const banned = new Map<PeerId, string>();
+  const unreachableUntilMs = new Map<PeerId, number>();
+  const staleElsewhere = new Set<PackId>();
+  const manifestFlights = createSingleFlight<Manifest | undefined>();
+  const descriptorFlights = createSingleFlight<PackDescriptor | undefined>();
+  const closing = new AbortController();
+  const stops: (() => void)[] = [];
+  let asks: AskServer | undefined;
+  let cancelLook = (): void => {};
+  let cancelElsewhere = (): void => {};
+  let startedAtMs: number | undefined;
+  let rates = {
+    downloadBytesPerSecond: options.downloadBytesPerSecond,
+    originBytesPerSecond: options.originBytesPerSecond,
+  };
+
+  const checkOpen = (): void => {
+    closing.signal.throwIfAborted();
+    if (startedAtMs === undefined) throw new SwarmError('SWARM_CLOSED', 'the swarm has not been started');
+  };
+  const ban = (peer: PeerId, reason: string): void => {
+    if (banned.has(peer)) return;
+    banned.set(peer, reason);
+    logger.warn('banned a peer', { peer, reason });
+    network.ban(peer, reason);
+    membership.forget(peer);
+    inventory.drop(peer);
+    options.onBanned(peer, reason);
+  };
+  const nodes = (): PeerId[] => [...membership.ready()].filter(([, role]) => role === 'node').map(([peer]) => peer);
+
+  const inventory = createInventory(
+    {
+      network,
+      store,
+      clock,
+      random,
+      logger,
+      members: () => membership.count,
+      nodes,
+      ban,
+      onHaves: (peer, packs) => {
+        for (const pack of packs) tellHaves(peer, pack);
+      },
+      onWants: () => {
+        for (const pack of fetcher.wanted()) tellWanters(pack);
+      },
+    },
+    options,
+  );
+
+  const tellHaves = (peer: PeerId, pack: PackId): void => {
+    const descriptor = fetcher.wants(pack);
+    if (!descriptor) return;
+    if (membership.ready().get(peer) === 'node') {
+      const masks = inventory.shown(peer, descriptor) ?? new Uint16Array(descriptor.pieceCount);
+      fetcher.say({ kind: 'peerHas', peer, pack, masks });
+    } else tellElsewhereSoon(pack);
+  };
+  const tellWanters = (pack: PackId): void => {
+    fetcher.say({ kind: 'wanters', pack, members: inventory.wanters(pack) });
+  };
+  /** A member that is not connected, could be, and is no seeder: what it shows can be had by dialling it. */
+  const isElsewhere = (peer: PeerId): boolean =>
+    !membership.ready().has(peer) &&
+    !banned.has(peer) &&
+    membership.find(peer)?.record.role === 'node' &&
+    (unreachableUntilMs.get(peer) ?? 0) <= clock.now();
+  const tellElsewhere = (pack: PackId): void => {
+    const descriptor = fetcher.wants(pack);
+    if (descriptor) fetcher.say({ kind: 'elsewhere', pack, masks: inventory.shownBy(descriptor, isElsewhere) });
+  };
+  /** It walks all holders of the pack, and they speak often. */
+  const tellElsewhereSoon = (pack: PackId): void => {
+    if (staleElsewhere.size === 0) {
+      cancelElsewhere = clock.after(options.minAnnounceMs, () => {
+        const packs = [...staleElsewhere];
+        staleElsewhere.clear();
+        for (const stale of packs) tellElsewhere(stale);
+      });
+    }
+    staleElsewhere.add(pack);
+  };
+  const tellSeeders = (): void => {
+    let count = 0;
+    for (const { record } of membership.all()) if (record.role === 'seeder') count += 1;
+    fetcher.say({ kind: 'seeders', count });
+  };
+
+  /** Holds a fetch back until peers have said what they have: else all of it would be asked of the seeder. */
+  const lookAround = async (added: readonly PackId[], signal: AbortSignal | undefined): Promise<void> => {
+    inventory.setWants(fetcher.wanted());
+    if (added.length === 0) return;
+    const settledAtMs = (startedAtMs ?? 0) + options.settleMs;
+    while (membership.ready().size === 0 && clock.now() < settledAtMs) {
+      await clock.sleep(Math.min(20, settledAtMs - clock.now()), { signal });
+    }
+    await inventory.ask(added, nodes(), signal);
+  };
+  const seek = (pack: PackId, piece: number): void => {
+    const shows = inventory.holders(pack).filter((peer) => {
+      const descriptor = fetcher.wants(pack);
+      return isElsewhere(peer) && descriptor && (inventory.shown(peer, descriptor)?.[piece] ?? 0) !== 0;
+    });
+    const [peer] = shuffled(shows, random);
+    if (peer === undefined) return tellElsewhere(pack);
+    membership.connect(peer, { signal: closing.signal }).catch((error: unknown) => {
+      logger.debug('cannot reach a holder', { peer, pack, error: String(error) });
+      unreachableUntilMs.set(peer, clock.now() + options.unreachableMs);
+      if (!closing.signal.aborted) for (const wanted of fetcher.wanted()) tellElsewhereSoon(wanted);
+    });
+  };
+
+  const fetcher = createFetcher(
+    {
+      network,
+      store,
+      clock,
+      random,
+      logger,
+      traffic,
+      getDescriptor: (pack, signal) => getDescriptor(pack, signal),
+      wantsChanged: lookAround,
+      knownOf: (descriptor) => ({
+        shown: nodes().flatMap((peer) => {
+          const masks = inventory.shown(peer, descriptor);
+          return masks ? [{ peer, masks }] : [];
+        }),
+        elsewhere: inventory.shownBy(descriptor, isElsewhere),
+        wanters: inventory.wanters(descriptor.id),
+      }),
+      ban,
+      seek,
+    },
+    options,
+  );
+
+  const lookups: LookupDeps = {
+    network,
+    clock,
+    random,
+    logger,
+    ready: () => membership.ready(),
+    connect: (peer, waiting) => membership.connect(peer, waiting),
+    ban,
+  };
+  const waiting = (signal: AbortSignal | undefined) => ({
+    timeoutMs: options.lookupTimeoutMs,
+    signal: signal ? AbortSignal.any([signal, closing.signal]) : closing.signal,
+  });
+  const findDescriptor: Swarm['findDescriptor'] = async (id, { signal } = {}) => {
+    checkOpen();
+    return descriptorFlights.run(
+      id,
+      (shared) =>
+        findBlob(lookups, {
+          ...waiting(shared),
+          protocol: protocols.descriptor,
+          id: idBytes(id),
+          maxBytes: limits.maxDescriptorBytes,
+          decode: (bytes) => decodePackDescriptor(bytes, id),
+          holders: shuffled(
+            inventory.holders(id).filter((peer) => membership.ready().has(peer)),
+            random,
+          ),
+        }),
+      { signal },
+    );
+  };
+  const getDescriptor = async (pack: PackId, signal: AbortSignal | undefined): Promise<PackDescriptor> => {
+    const known = await store.findPack(pack, { signal });
+    if (known) return known;
+    const giveUpAtMs = clock.now() + options.giveUpMs;
+    for (;;) {
+      const found = await findDescriptor(pack, { signal });
+      if (found) {
+        await store.addPack(found, { signal });
+        return found;
+      }
+      if (clock.now() >= giveUpAtMs) {
+        throw new SwarmError('SWARM_NO_SOURCE', `nobody who can be reached knows pack ${pack}`, {
+          details: { pack, giveUpMs: options.giveUpMs },
+          canRetry: true,
+        });
+      }
+      await clock.sleep(options.settleMs * (0.5 + random.next()), { signal: waiting(signal).signal });
+    }
+  };
+
+  const onReady = (peer: PeerId, role: Role): void => {
+    unreachableUntilMs.delete(peer);
+    fetcher.say({ kind: 'peerJoined', peer, role });
+    tellSeeders();
+    if (role === 'seeder') return;
+    const wanted = [...fetcher.wanted()];
+    for (const pack of wanted) {
+      tellHaves(peer, pack);
+      tellElsewhereSoon(pack);
+    }
+    inventory.ask(wanted, [peer], closing.signal).catch(() => {});
+  };
+  const onLost = (peer: PeerId): void => {
+    // It may be alive, but nobody should wait for what it shows until it has been seen again.
+    unreachableUntilMs.set(peer, clock.now() + options.unreachableMs);
+    fetcher.say({ kind: 'peerLeft', peer });
+    asks?.peerGone(peer);
+    traffic.forget(peer);
+  };
+  /** Gossip gets lost: while something is missing that nobody shows, peers are asked again. */
+  const lookAgain = (): void => {
+    if (fetcher.load().unmetPieces > 0) inventory.ask([...fetcher.wanted()], nodes(), closing.signal).catch(() => {});
+    for (const [peer, untilMs] of unreachableUntilMs) if (untilMs <= clock.now()) unreachableUntilMs.delete(peer);
+    cancelLook = clock.after(options.lookAgainMs, lookAgain);
+  };
+
+  return {
+    async start() {
+      closing.signal.throwIfAborted();
+      if (startedAtMs !== undefined) return;
+      startedAtMs = clock.now();
+      const serving = { network, store, descriptors, pacer, traffic, logger, clock, catalog: deps.catalog, random };
+      stops.push(
+        serveRecords(serving),
+        serveBlobs(
+          { ...serving, isConnected: (peer) => membership.ready().has(peer) },
+          { redirects: options.role === 'seeder', blobGives: options.blobGives },
+        ),
+      );
+      if (options.role === 'seeder') asks = serveAsks(serving, createSeederLedger({ random }, options.ledger));
+      else stops.push(servePieces(serving, slots));
+      fetcher.say({ kind: 'rates', ...rates });
+      inventory.start();
+      membership.start({
+        peerReady: onReady,
+        peerLost: onLost,
+        memberGone: (peer) => inventory.drop(peer),
+        membersChanged: (count) => {
+          fetcher.say({ kind: 'members', count });
+          tellSeeders();
+        },
+      });
+      lookAgain();
+    },
+    async close() {
+      if (closing.signal.aborted) return;
+      closing.abort(new SwarmError('SWARM_CLOSED', 'the swarm is closed'));
+      cancelLook();
+      cancelElsewhere();
+      fetcher.close();
+      asks?.stop();
+      inventory.stop();
+      for (const stop of stops.splice(0)) stop();
+      if (startedAtMs !== undefined) await membership.stop();
+    },
+    async findRecords(ref, { signal } = {}) {
+      checkOpen();
+      return findRecords(lookups, ref, waiting(signal));
+    },
+    async listRecords({ signal } = {}) {
+      checkOpen();
+      return listRecords(lookups, waiting(signal));
+    },
+    async findManifest(id, { signal } = {}) {
+      checkOpen();
+      return manifestFlights.run(
+        id,
+        (shared) =>
+          findBlob(lookups, {
+            ...waiting(shared),
+            protocol: protocols.manifest,
+            id: idBytes(id),
+            maxBytes: limits.maxManifestBytes,
+            decode: (bytes) => decodeManifest(bytes, id),
+            holders: [],
+          }),
+        { signal },
+      );
+    },
+    findDescriptor,
+    async fetch(wants, fetchOptions) {
+      checkOpen();
+      return fetcher.fetch(wants, fetchOptions);
+    },
+    setRates(next) {
+      if (next.uploadBytesPerSecond !== undefined) pacer.setRate(next.uploadBytesPerSecond);
+      rates = {
+        downloadBytesPerSecond: next.downloadBytesPerSecond ?? rates.downloadBytesPerSecond,
+        originBytesPerSecond: next.originBytesPerSecond ?? rates.originBytesPerSecond,
+      };
+      fetcher.say({ kind: 'rates', ...rates });
+    },
+    ban,
+    status: () => statusOf(),
+    figures: () => ({
+      members: membership.count,
+      peers: membership.ready().size,
+      bannedPeers: banned.size,
+      sentBytes: traffic.view().sentBytes,
+    }),
+  };
+
+  function statusOf(): SwarmStatus {
+    const { peers: perPeer, ...bytes } = traffic.view();
+    return {
+      peerId: network.peerId,
+      role: options.role,
+      members: [...membership.all()].map(({ record, expiresAtMs }) => ({
+        peer: record.peer,
+        role: record.role,
+        zone: record.zone,
+        addresses: record.addresses,
+        expiresInMs: Math.max(0, Math.round(expiresAtMs - clock.now())),
+      })),
+      peers: [...membership.ready()].map(([peer, role]) => ({
+        peer,
+        role,
+        sentBytes: perPeer.get(peer)?.sentBytes ?? 0,
+        receivedBytes: perPeer.get(peer)?.receivedBytes ?? 0,
+      })),
+      banned: [...banned].map(([peer, reason]) => ({ peer, reason })),
+      fetches: fetcher.fetches(),
+      scheduler: fetcher.load(),
+      serving: { now: slots.serving, queued: slots.queued },
+      seeding: asks?.status(),
+      knownHaves: inventory.size,
+      bytes,
+    };
+  }
+}

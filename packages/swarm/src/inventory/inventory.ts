@@ -1,0 +1,211 @@
+import type { PackDescriptor, PackId, PackStore } from '@quarry/content';
+import type { Clock, Logger, Random } from '@quarry/runtime';
+import type { GossipVerdict, Network, PeerId } from '../ports/network.ts';
+import { decodeGetHaves, decodeHavesAnswer, encodeGetHaves, encodeHavesAnswer } from '../protocol/get-haves.ts';
+import { decodeHavesMessage } from '../protocol/haves-message.ts';
+import type { HavesMessage } from '../protocol/haves-message.ts';
+import { emptyPieceSet, isEmptyPieceSet, masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
+import type { PieceSet } from '../protocol/piece-set.ts';
+import { protocolLimits } from '../protocol/protocol-limits.ts';
+import { protocols, topics } from '../protocol/protocol-names.ts';
+import type { Role } from '../scheduler/fetch-events.ts';
+import { masksOf, shapeFor } from '../scheduler/piece-masks.ts';
+import type { PieceMasks } from '../scheduler/piece-masks.ts';
+import { SwarmError } from '../swarm-error.ts';
+import { createAnnouncer } from './announcer.ts';
+import { createHaveTable } from './have-table.ts';
+
+export interface InventoryOptions {
+  readonly role: Role;
+  readonly minAnnounceMs: number;
+  readonly announceMsPerMember: number;
+  readonly inventoryIntervalMs: number;
+  readonly maxPacksPerPeer: number;
+  readonly lookAroundMs: number;
+}
+
+export interface InventoryDeps {
+  readonly network: Network;
+  readonly store: PackStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly members: () => number;
+  /** Connected nodes that can be asked. */
+  readonly nodes: () => PeerId[];
+  readonly ban: (peer: PeerId, reason: string) => void;
+  /** What somebody says of these packs has changed. */
+  readonly onHaves: (peer: PeerId, packs: readonly PackId[]) => void;
+  /** Somebody wants other packs than before. */
+  readonly onWants: () => void;
+}
+
+/** Who has which packs: tells the cluster what this node has, and keeps what the others tell. */
+export interface Inventory {
+  start(): void;
+  stop(): void;
+  setWants(packs: Iterable<PackId>): void;
+  /** Asks connected nodes what they have of these packs. Resolves when all have answered, or have had `lookAroundMs`. */
+  ask(packs: readonly PackId[], peers: readonly PeerId[], signal?: AbortSignal): Promise<void>;
+  /** What a peer shows of a pack; undefined if it has said nothing. */
+  shown(peer: PeerId, descriptor: PackDescriptor): PieceMasks | undefined;
+  /** Whole pieces that the given members show, taken together. */
+  shownBy(descriptor: PackDescriptor, counts: (peer: PeerId) => boolean): PieceMasks;
+  holders(pack: PackId): PeerId[];
+  wanters(pack: PackId): PeerId[];
+  drop(peer: PeerId): void;
+  readonly size: number;
+}
+
+export function createInventory(deps: InventoryDeps, options: InventoryOptions): Inventory {
+  const { network, store, clock, random, logger } = deps;
+  const table = createHaveTable({ maxPacksPerPeer: options.maxPacksPerPeer });
+  const read = (pack: PackId): PieceSet => {
+    const present = store.present(pack);
+    return present ? pieceSetOf(masksOf(present), shapeFor(present.chunkCount)) : emptyPieceSet;
+  };
+  const announcer = createAnnouncer({ read }, { firstSequence: Math.floor(clock.wallMs()) * 1000 });
+  const stopping = new AbortController();
+  const stops: (() => void)[] = [];
+  let cancelFlush: (() => void) | undefined;
+
+  const publish = (messages: readonly Uint8Array[]): void => {
+    for (const message of messages) {
+      network.publish(topics.haves, message).catch((error: unknown) => {
+        if (!stopping.signal.aborted) logger.debug('cannot announce what this node has', { error: String(error) });
+      });
+    }
+  };
+  /** Changes wait for company: the more members, the longer, so that nobody drowns in messages. */
+  const flushSoon = (): void => {
+    // A seeder's link carries pieces. Nobody asks it for one by name, so nobody need know what it has.
+    if (cancelFlush || options.role === 'seeder' || stopping.signal.aborted) return;
+    const afterMs = Math.max(options.minAnnounceMs, deps.members() * options.announceMsPerMember);
+    cancelFlush = clock.after(afterMs, () => {
+      cancelFlush = undefined;
+      publish(announcer.takeChanges());
+    });
+  };
+  const changed = (pack: PackId): void => {
+    announcer.changed(pack);
+    flushSoon();
+  };
+  const publishAll = (): void => {
+    const packs: PackId[] = [];
+    for (const { pack, present } of store.inventory()) if (present.bits.some((byte) => byte !== 0)) packs.push(pack);
+    publish(announcer.takeAll(packs));
+  };
+
+  const hear = (peer: PeerId, message: HavesMessage): void => {
+    const packs = table.hear(peer, message, clock.now());
+    if (packs.length > 0) deps.onHaves(peer, packs);
+    if (message.wants) deps.onWants();
+  };
+  const validate = (bytes: Uint8Array): GossipVerdict => {
+    try {
+      decodeHavesMessage(bytes);
+      return 'accept';
+    } catch {
+      return 'reject';
+    }
+  };
+
+  const askOne = async (peer: PeerId, packs: readonly PackId[], signal: AbortSignal): Promise<void> => {
+    for (let from = 0; from < packs.length; from += protocolLimits.maxGetHavesPacks) {
+      const asked = packs.slice(from, from + protocolLimits.maxGetHavesPacks);
+      const bytes = await network.request(peer, protocols.haves, encodeGetHaves(asked), {
+        signal,
+        maxBytes: protocolLimits.maxHavesBytes,
+      });
+      try {
+        const answer = decodeHavesAnswer(bytes);
+        const named = new Map(answer.packs.map((have) => [have.pack, have]));
+        // Of what it does not name it has nothing: also that is news, if it had.
+        const all = asked.map((pack) => named.get(pack) ?? { pack, set: emptyPieceSet });
+        hear(peer, { sequence: answer.sequence, packs: all, wants: undefined });
+      } catch (error) {
+        if (error instanceof SwarmError && error.code === 'SWARM_BAD_MESSAGE') deps.ban(peer, error.message);
+        throw error;
+      }
+    }
+  };
+
+  return {
+    start() {
+      stops.push(
+        network.handle(
+          protocols.haves,
+          { maxRequestBytes: protocolLimits.maxGetHavesPacks * 32 + 8 },
+          async ({ bytes }) => {
+            const packs = decodeGetHaves(bytes).map((pack) => ({ pack, set: read(pack) }));
+            return encodeHavesAnswer({
+              sequence: announcer.sequence,
+              packs: packs.filter(({ set }) => !isEmptyPieceSet(set)),
+            });
+          },
+        ),
+        store.onPresent(changed),
+        store.onAbsent(changed),
+      );
+      if (options.role === 'seeder') return;
+      stops.push(
+        network.subscribe(topics.haves, {
+          validate: ({ bytes }) => validate(bytes),
+          onMessage: ({ author, bytes }) => hear(author, decodeHavesMessage(bytes)),
+        }),
+      );
+      let cancel = (): void => {};
+      stops.push(() => cancel());
+      const tellAll = (): void => {
+        publishAll();
+        for (const { peer, pack } of table.expire(clock.now(), 3 * options.inventoryIntervalMs)) {
+          deps.onHaves(peer, [pack]);
+        }
+        cancel = clock.after(options.inventoryIntervalMs * (0.9 + 0.2 * random.next()), tellAll);
+      };
+      // The first time a little later: on joining nobody is connected yet.
+      cancel = clock.after(options.minAnnounceMs + random.next() * 1000, tellAll);
+    },
+    stop() {
+      stopping.abort(new SwarmError('SWARM_CLOSED', 'the swarm is closing'));
+      cancelFlush?.();
+      for (const stop of stops.splice(0)) stop();
+    },
+    setWants(packs) {
+      announcer.setWants(packs);
+      if (announcer.hasChanges) flushSoon();
+    },
+    async ask(packs, peers, signal) {
+      if (packs.length === 0 || peers.length === 0) return;
+      const late = new AbortController();
+      const cancel = clock.after(options.lookAroundMs, () => late.abort(new Error('late')));
+      const ending = AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]);
+      const answers = Promise.allSettled(peers.map((peer) => askOne(peer, packs, ending)));
+      // Who is late is still listened to, but not waited for.
+      await Promise.race([answers, new Promise((resolve) => late.signal.addEventListener('abort', resolve))]);
+      cancel();
+      signal?.throwIfAborted();
+    },
+    shown(peer, descriptor) {
+      const set = table.find(peer, descriptor.id);
+      return set && masksFrom(set, descriptor);
+    },
+    shownBy(descriptor, counts) {
+      const whole = new Uint8Array(32);
+      for (const [peer, set] of table.holders(descriptor.id)) {
+        if (!counts(peer)) continue;
+        for (const [i, byte] of set.whole.entries()) whole[i] = (whole[i] ?? 0) | byte;
+      }
+      return masksFrom({ whole, partial: [] }, descriptor);
+    },
+    holders: (pack) => [...table.holders(pack)].map(([peer]) => peer),
+    wanters: (pack) => table.wanters(pack),
+    drop(peer) {
+      const packs = table.drop(peer);
+      if (packs.length > 0) deps.onHaves(peer, packs);
+    },
+    get size() {
+      return table.size;
+    },
+  };
+}

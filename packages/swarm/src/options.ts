@@ -1,0 +1,116 @@
+import type { PeerId } from './ports/network.ts';
+import { ledgerDefaults } from './scheduler/ledger-events.ts';
+import type { LedgerOptions } from './scheduler/ledger-events.ts';
+import type { Role } from './scheduler/fetch-events.ts';
+import { schedulerDefaults } from './scheduler/scheduler-options.ts';
+import type { SchedulerOptions } from './scheduler/scheduler-options.ts';
+
+/** All numbers of a swarm, but for those of the network beneath (network/network-options.ts). */
+export interface SwarmOptions {
+  readonly role: Role;
+  /** Rack or availability zone; empty when nobody said. */
+  readonly zone: string;
+  /** What this node sends to others at most; Infinity: no limit. */
+  readonly uploadBytesPerSecond: number;
+  /** What it fetches from others at most. */
+  readonly downloadBytesPerSecond: number;
+  /** What the whole cluster may read from last resorts; this node takes its share (by known members) and no more. */
+  readonly originBytesPerSecond: number;
+  /** A fetch to which nothing comes for so long fails, naming what nobody has. */
+  readonly giveUpMs: number;
+  /** How long this node's word that it is there is good. Said three times as often. */
+  readonly memberTtlMs: number;
+  /** Nodes that a node is connected to: 16 work, 8 do not, all is worse (prototype). Even. */
+  readonly targetDegree: number;
+  readonly maxMembers: number;
+  /** How often missing neighbours are looked for. */
+  readonly dialIntervalMs: number;
+  readonly concurrentDials: number;
+  /** How long the one of two that should not dial first waits for the other. */
+  readonly dialYieldMs: number;
+  readonly firstDialPauseMs: number;
+  readonly maxDialPauseMs: number;
+  readonly helloTimeoutMs: number;
+  /** Changes of what a node has are told no more often than this, */
+  readonly minAnnounceMs: number;
+  /** and than this for each member, so that a node hears at most some 500 messages a second however many there are. */
+  readonly announceMsPerMember: number;
+  /** How often everything is told. Thrice as long without a word, and it counts no more. */
+  readonly inventoryIntervalMs: number;
+  /** Packs that are remembered of one member. */
+  readonly maxPacksPerPeer: number;
+  /** How long a fetch waits for connected peers to say what they have before it begins. */
+  readonly lookAroundMs: number;
+  /** How long a node that has just started waits for a first peer before it fetches. */
+  readonly settleMs: number;
+  /** How often peers are asked again while a piece is missing that nobody shows: gossip gets lost. */
+  readonly lookAgainMs: number;
+  /** A member that could not be reached does not count as a holder for so long. */
+  readonly unreachableMs: number;
+  /** Descriptors kept in memory for serving. */
+  readonly cachedDescriptors: number;
+  /** A request for records, a manifest or a descriptor that takes longer is made of somebody else. */
+  readonly lookupTimeoutMs: number;
+  /** How often a seeder gives one manifest or descriptor itself before it names those who have it. */
+  readonly blobGives: number;
+  readonly scheduler: SchedulerOptions;
+  readonly ledger: LedgerOptions;
+  /** Called when a peer is banned, so that it can be remembered over restarts. */
+  readonly onBanned: (peer: PeerId, reason: string) => void;
+}
+
+/** Options as they are chosen: any of them, and any of the scheduler's and the ledger's. */
+export type ChosenSwarmOptions = Partial<Omit<SwarmOptions, 'scheduler' | 'ledger'>> & {
+  readonly scheduler?: Partial<SchedulerOptions>;
+  readonly ledger?: Partial<LedgerOptions>;
+};
+
+export const swarmDefaults: SwarmOptions = Object.freeze({
+  role: 'node',
+  zone: '',
+  uploadBytesPerSecond: Infinity,
+  downloadBytesPerSecond: Infinity,
+  originBytesPerSecond: Infinity,
+  giveUpMs: 60_000,
+  memberTtlMs: 30_000,
+  targetDegree: 24,
+  maxMembers: 10_000,
+  dialIntervalMs: 1000,
+  concurrentDials: 8,
+  dialYieldMs: 2000,
+  firstDialPauseMs: 1000,
+  maxDialPauseMs: 60_000,
+  helloTimeoutMs: 5000,
+  minAnnounceMs: 50,
+  announceMsPerMember: 2,
+  inventoryIntervalMs: 30_000,
+  maxPacksPerPeer: 8192,
+  lookAroundMs: 200,
+  settleMs: 1000,
+  lookAgainMs: 5000,
+  unreachableMs: 60_000,
+  cachedDescriptors: 64,
+  lookupTimeoutMs: 10_000,
+  blobGives: 2,
+  scheduler: schedulerDefaults,
+  ledger: ledgerDefaults,
+  onBanned: () => {},
+});
+
+/** Unknown names are refused: a misspelt limit would be no limit. */
+export function swarmOptions(chosen: ChosenSwarmOptions): SwarmOptions {
+  checkNames('swarm', chosen, swarmDefaults);
+  checkNames('scheduler', chosen.scheduler ?? {}, schedulerDefaults);
+  checkNames('ledger', chosen.ledger ?? {}, ledgerDefaults);
+  return {
+    ...swarmDefaults,
+    ...chosen,
+    scheduler: { ...schedulerDefaults, ...chosen.scheduler },
+    ledger: { ...ledgerDefaults, ...chosen.ledger },
+  };
+}
+
+function checkNames(what: string, chosen: object, known: object): void {
+  const unknown = Object.keys(chosen).filter((name) => !Object.hasOwn(known, name));
+  if (unknown.length > 0) throw new TypeError(`unknown ${what} options: ${unknown.join(', ')}`);
+}

@@ -1,0 +1,108 @@
+import { ByteWriter, idBytes, packIdFrom } from '@quarry/content';
+import type { PackId } from '@quarry/content';
+import { PLAIN } from './get-piece.ts';
+import { readPackHaves, writePackHaves } from './haves-message.ts';
+import type { PackHave } from './haves-message.ts';
+import { parseMessage, readList } from './message.ts';
+import { readPieceSet, writePieceSet } from './piece-set.ts';
+import type { PieceSet } from './piece-set.ts';
+import { protocolLimits } from './protocol-limits.ts';
+
+/** One pack in a standing ask to a seeder. */
+export interface AskedPack {
+  readonly pack: PackId;
+  /** What the asker needs and knows nobody to have. */
+  readonly need: PieceSet;
+  /** What it has: proof that what it was given arrived. */
+  readonly have: PieceSet;
+}
+
+export type AskAnswer =
+  /** Chunks that the seeder chose, plain, one after another. */
+  | {
+      readonly kind: 'given';
+      readonly pack: PackId;
+      readonly piece: number;
+      readonly mask: number;
+      readonly body: Uint8Array;
+    }
+  /** All slots are taken: ask again, your place is kept. */
+  | { readonly kind: 'wait'; readonly ahead: number }
+  /** What you need was given to others; `lacking` is what this seeder does not hold itself. */
+  | { readonly kind: 'dry'; readonly lacking: readonly PackHave[] };
+
+const GIVEN = 0;
+const WAIT = 1;
+const DRY = 2;
+
+export function encodeAsk(packs: readonly AskedPack[]): Uint8Array {
+  const writer = new ByteWriter(8 + packs.length * 112);
+  writer.varint(packs.length);
+  for (const { pack, need, have } of packs) {
+    writer.raw(idBytes(pack));
+    writePieceSet(writer, need);
+    writePieceSet(writer, have);
+  }
+  return writer.finish();
+}
+
+export function decodeAsk(bytes: Uint8Array): AskedPack[] {
+  const { maxAskBytes, maxAskPacks } = protocolLimits;
+  return parseMessage('ask', bytes, maxAskBytes, (reader) => {
+    const seen = new Set<PackId>();
+    return readList(reader, 'packs', { max: maxAskPacks, itemBytes: 36 }, () => {
+      const pack = packIdFrom(reader.view(32));
+      if (seen.has(pack)) throw reader.malformed('names a pack twice');
+      seen.add(pack);
+      return { pack, need: readPieceSet(reader), have: readPieceSet(reader) };
+    });
+  });
+}
+
+/** What stands before the body, which the seeder adds part by part. */
+export function encodeGivenHead(given: Pick<AskAnswer & { kind: 'given' }, 'pack' | 'piece' | 'mask'>): Uint8Array {
+  const writer = new ByteWriter(40);
+  writer.u8(GIVEN);
+  writer.u8(PLAIN);
+  writer.raw(idBytes(given.pack));
+  writer.u8(given.piece);
+  writer.u16(given.mask);
+  return writer.finish();
+}
+
+export function encodeAskRefusal(answer: Exclude<AskAnswer, { readonly kind: 'given' }>): Uint8Array {
+  const writer = new ByteWriter();
+  if (answer.kind === 'wait') {
+    writer.u8(WAIT);
+    writer.varint(answer.ahead);
+  } else {
+    writer.u8(DRY);
+    writePackHaves(writer, answer.lacking);
+  }
+  return writer.finish();
+}
+
+/** The body is a view of `bytes`. */
+export function decodeAskAnswer(bytes: Uint8Array): AskAnswer {
+  const { maxAskAnswerBytes, maxAskPacks } = protocolLimits;
+  return parseMessage('answer to an ask', bytes, maxAskAnswerBytes, (reader): AskAnswer => {
+    const status = reader.u8();
+    switch (status) {
+      case GIVEN: {
+        const encoding = reader.u8();
+        if (encoding !== PLAIN) throw reader.malformed(`has the unknown encoding ${encoding}`);
+        const pack = packIdFrom(reader.view(32));
+        const piece = reader.u8();
+        const mask = reader.u16();
+        if (mask === 0) throw reader.malformed('gives no chunk');
+        return { kind: 'given', pack, piece, mask, body: reader.view(reader.remaining) };
+      }
+      case WAIT:
+        return { kind: 'wait', ahead: reader.varint() };
+      case DRY:
+        return { kind: 'dry', lacking: readPackHaves(reader, maxAskPacks) };
+      default:
+        throw reader.malformed(`has the unknown status ${status}`);
+    }
+  });
+}

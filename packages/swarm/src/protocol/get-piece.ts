@@ -1,0 +1,81 @@
+import { ByteWriter, idBytes, packIdFrom } from '@quarry/content';
+import type { PackId } from '@quarry/content';
+import { parseMessage } from './message.ts';
+import { protocolLimits } from './protocol-limits.ts';
+
+export interface GetPiece {
+  readonly pack: PackId;
+  readonly piece: number;
+  /** The chunks asked for; never 0. */
+  readonly mask: number;
+}
+
+export type PieceAnswer =
+  /** The masked chunks one after another, plain. */
+  | { readonly kind: 'piece'; readonly body: Uint8Array }
+  /** Served later: so many wait here already. */
+  | { readonly kind: 'busy'; readonly queueLength: number }
+  | { readonly kind: 'absent' }
+  /** Not for this asker. */
+  | { readonly kind: 'refused' };
+
+const PIECE = 0;
+const BUSY = 1;
+const ABSENT = 2;
+const REFUSED = 3;
+/** The only encoding so far; 1 is reserved for a zstd frame. */
+export const PLAIN = 0;
+
+export function encodeGetPiece(request: GetPiece): Uint8Array {
+  const writer = new ByteWriter(40);
+  writer.raw(idBytes(request.pack));
+  writer.u8(request.piece);
+  writer.u16(request.mask);
+  return writer.finish();
+}
+
+export function decodeGetPiece(bytes: Uint8Array): GetPiece {
+  return parseMessage('request for a piece', bytes, 35, (reader) => {
+    const pack = packIdFrom(reader.view(32));
+    const piece = reader.u8();
+    const mask = reader.u16();
+    if (mask === 0) throw reader.malformed('asks for no chunk');
+    return { pack, piece, mask };
+  });
+}
+
+/** What stands before the body, which the sender adds part by part. */
+export function encodePieceHead(): Uint8Array {
+  return Uint8Array.of(PIECE, PLAIN);
+}
+
+export function encodePieceRefusal(answer: Exclude<PieceAnswer, { readonly kind: 'piece' }>): Uint8Array {
+  const writer = new ByteWriter(12);
+  if (answer.kind === 'busy') {
+    writer.u8(BUSY);
+    writer.varint(answer.queueLength);
+  } else writer.u8(answer.kind === 'absent' ? ABSENT : REFUSED);
+  return writer.finish();
+}
+
+/** The body is a view of `bytes`. */
+export function decodePieceAnswer(bytes: Uint8Array): PieceAnswer {
+  return parseMessage('answer with a piece', bytes, protocolLimits.maxPieceAnswerBytes, (reader): PieceAnswer => {
+    const status = reader.u8();
+    switch (status) {
+      case PIECE: {
+        const encoding = reader.u8();
+        if (encoding !== PLAIN) throw reader.malformed(`has the unknown encoding ${encoding}`);
+        return { kind: 'piece', body: reader.view(reader.remaining) };
+      }
+      case BUSY:
+        return { kind: 'busy', queueLength: reader.varint() };
+      case ABSENT:
+        return { kind: 'absent' };
+      case REFUSED:
+        return { kind: 'refused' };
+      default:
+        throw reader.malformed(`has the unknown status ${status}`);
+    }
+  });
+}

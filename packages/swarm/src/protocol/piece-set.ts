@@ -1,0 +1,86 @@
+import { limits } from '@quarry/content';
+import type { ByteReader, ByteWriter } from '@quarry/content';
+import { fullMask } from '../scheduler/piece-masks.ts';
+import type { PackShape, PieceMasks } from '../scheduler/piece-masks.ts';
+
+/**
+ * A set of chunks of one pack as messages carry it, understandable without the pack's descriptor: which pieces are whole, and masks of
+ * those that are not. 32 bytes and a few say all of a pack of 256 MiB.
+ */
+export interface PieceSet {
+  /** One bit per piece, piece 0 in the lowest bit of the first byte; no zero byte at the end. */
+  readonly whole: Uint8Array;
+  /** Pieces in ascending order of which some chunks are in the set, and not all. */
+  readonly partial: readonly { readonly piece: number; readonly mask: number }[];
+}
+
+export const emptyPieceSet: PieceSet = Object.freeze({ whole: new Uint8Array(0), partial: Object.freeze([]) });
+
+const MAX_WHOLE_BYTES = limits.maxPiecesPerPack / 8;
+
+export function pieceSetOf(masks: PieceMasks, shape: PackShape): PieceSet {
+  const whole = new Uint8Array(MAX_WHOLE_BYTES);
+  const partial: { piece: number; mask: number }[] = [];
+  let length = 0;
+  for (let piece = 0; piece < masks.length; piece += 1) {
+    const mask = masks[piece] ?? 0;
+    if (mask === 0) continue;
+    if (mask === fullMask(shape, piece)) {
+      whole[piece >> 3] = (whole[piece >> 3] ?? 0) | (1 << (piece & 7));
+      length = (piece >> 3) + 1;
+    } else partial.push({ piece, mask });
+  }
+  return { whole: whole.slice(0, length), partial };
+}
+
+/** Pieces and chunks that the pack does not have are left out: the set is what a stranger says. */
+export function masksFrom(set: PieceSet, shape: PackShape): PieceMasks {
+  const masks = new Uint16Array(shape.pieceCount);
+  for (let piece = 0; piece < masks.length; piece += 1) {
+    if (isWhole(set, piece)) masks[piece] = fullMask(shape, piece);
+  }
+  for (const { piece, mask } of set.partial) {
+    if (piece < masks.length) masks[piece] = mask & fullMask(shape, piece);
+  }
+  return masks;
+}
+
+export function isEmptyPieceSet(set: PieceSet): boolean {
+  return set.whole.length === 0 && set.partial.length === 0;
+}
+
+export function writePieceSet(writer: ByteWriter, set: PieceSet): void {
+  writer.u8(set.whole.length);
+  writer.raw(set.whole);
+  writer.varint(set.partial.length);
+  for (const { piece, mask } of set.partial) {
+    writer.u8(piece);
+    writer.u16(mask);
+  }
+}
+
+/** Copies: the set does not keep the message alive. */
+export function readPieceSet(reader: ByteReader): PieceSet {
+  const length = reader.u8();
+  if (length > MAX_WHOLE_BYTES) throw reader.malformed(`has a have-map of ${length} bytes`);
+  const whole = new Uint8Array(reader.view(length));
+  if (length > 0 && whole[length - 1] === 0) throw reader.malformed('has a have-map that is longer than it must be');
+  const count = reader.count('partial pieces', limits.maxPiecesPerPack, 3);
+  const partial: { piece: number; mask: number }[] = [];
+  let last = -1;
+  for (let i = 0; i < count; i += 1) {
+    const piece = reader.u8();
+    const mask = reader.u16();
+    if (piece <= last) throw reader.malformed('has partial pieces out of order');
+    if (mask === 0 || mask === 0xffff || isWhole({ whole }, piece)) {
+      throw reader.malformed('has a partial piece that is not partial');
+    }
+    last = piece;
+    partial.push({ piece, mask });
+  }
+  return { whole, partial };
+}
+
+function isWhole(set: Pick<PieceSet, 'whole'>, piece: number): boolean {
+  return (((set.whole[piece >> 3] ?? 0) >> (piece & 7)) & 1) === 1;
+}

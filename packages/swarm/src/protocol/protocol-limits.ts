@@ -1,0 +1,52 @@
+import { limits } from '@quarry/content';
+
+/** Every bound of the protocol in one place; decoders check against these before they allocate. PROTOCOL.md repeats them, a test compares. */
+export interface ProtocolLimits {
+  readonly maxPeerIdBytes: number;
+  readonly maxZoneBytes: number;
+  readonly maxAddresses: number;
+  readonly maxAddressBytes: number;
+  readonly maxTtlMs: number;
+  readonly maxHints: number;
+  readonly maxMemberBytes: number;
+  readonly maxHelloBytes: number;
+  readonly maxHavesPacks: number;
+  readonly maxWants: number;
+  readonly maxHavesBytes: number;
+  readonly maxAskPacks: number;
+  readonly maxAskBytes: number;
+  readonly maxGetHavesPacks: number;
+  readonly maxRecords: number;
+  readonly maxRecordsBytes: number;
+  readonly maxRedirects: number;
+  readonly maxPieceAnswerBytes: number;
+  readonly maxAskAnswerBytes: number;
+}
+
+const PIECE_SET_BYTES = 1 + 32 + 2 + limits.maxPiecesPerPack * 3;
+
+export const protocolLimits: ProtocolLimits = Object.freeze({
+  maxPeerIdBytes: 128,
+  maxZoneBytes: 64,
+  maxAddresses: 16,
+  maxAddressBytes: 255,
+  maxTtlMs: 3_600_000,
+  /** Members that an answer to a hello names. */
+  maxHints: 32,
+  maxMemberBytes: 8192,
+  maxHelloBytes: 192 * 1024,
+  /** Packs in one message about who has what. */
+  maxHavesPacks: 256,
+  maxWants: 1024,
+  maxHavesBytes: 256 * (32 + PIECE_SET_BYTES) + 1024 * 8 + 64,
+  maxAskPacks: 128,
+  maxAskBytes: 128 * (32 + 2 * PIECE_SET_BYTES) + 16,
+  maxGetHavesPacks: 256,
+  maxRecords: 256,
+  maxRecordsBytes: 256 * (limits.maxImageRecordBytes + 2) + 16,
+  maxRedirects: 8,
+  /** Status, encoding, and a piece of the largest kind. */
+  maxPieceAnswerBytes: 16 + limits.maxPieceBytes,
+  /** The larger of a piece with its name and what a seeder lacks. */
+  maxAskAnswerBytes: 64 + limits.maxPieceBytes,
+});

@@ -1,0 +1,26 @@
+/** What peers speak. The number is the version: a change that an old node would misread gets a new name, and both are handled for a while. */
+export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
+  hello: '/quarry/hello/1',
+  findRecords: '/quarry/records/find/1',
+  listRecords: '/quarry/records/list/1',
+  manifest: '/quarry/manifest/1',
+  descriptor: '/quarry/descriptor/1',
+  haves: '/quarry/haves/1',
+  piece: '/quarry/piece/1',
+  ask: '/quarry/ask/1',
+});
+
+export type ProtocolName =
+  | 'hello'
+  | 'findRecords'
+  | 'listRecords'
+  | 'manifest'
+  | 'descriptor'
+  | 'haves'
+  | 'piece'
+  | 'ask';
+
+export const topics: Readonly<Record<'members' | 'haves', string>> = Object.freeze({
+  members: 'quarry/members/1',
+  haves: 'quarry/haves/1',
+});

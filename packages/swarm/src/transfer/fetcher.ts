@@ -1,0 +1,298 @@
+import type { PackDescriptor, PackId, PackStore, PackWant, SourceKind, Swarm, VerifiedPiece } from '@quarry/content';
+import type { FetchReport, PieceSource } from '@quarry/content';
+import type { Clock, Logger, Random } from '@quarry/runtime';
+import type { Network, PeerId } from '../ports/network.ts';
+import type { FetchAction, FetchEvent, FetchWant, GivenPiece, KnownOfPack } from '../scheduler/fetch-events.ts';
+import { createFetchScheduler } from '../scheduler/fetch-scheduler.ts';
+import type { SchedulerLoad } from '../scheduler/fetch-scheduler.ts';
+import { emptyMasks, isEmptyMasks, masksOf } from '../scheduler/piece-masks.ts';
+import type { PieceMasks } from '../scheduler/piece-masks.ts';
+import type { SchedulerOptions } from '../scheduler/scheduler-options.ts';
+import { SwarmError } from '../swarm-error.ts';
+import { createFetchAccount } from './fetch-account.ts';
+import type { FetchAccount } from './fetch-account.ts';
+import { createRequestRunner } from './run-requests.ts';
+import type { RequestNews } from './run-requests.ts';
+import type { TrafficCounts } from './traffic-counts.ts';
+
+export interface FetcherDeps {
+  readonly network: Network;
+  readonly store: PackStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly traffic: TrafficCounts;
+  /** From the store or from peers, and then in the store. */
+  readonly getDescriptor: (pack: PackId, signal: AbortSignal | undefined) => Promise<PackDescriptor>;
+  /** The packs wanted now are others. Resolves when peers have had time to say what they have of them. */
+  readonly wantsChanged: (added: readonly PackId[], signal: AbortSignal | undefined) => Promise<void>;
+  readonly knownOf: (descriptor: PackDescriptor) => KnownOfPack;
+  readonly ban: (peer: PeerId, reason: string) => void;
+  readonly seek: (pack: PackId, piece: number) => void;
+}
+
+/** Runs all fetches of this node through one scheduler. */
+export interface Fetcher {
+  fetch: Swarm['fetch'];
+  /** News from outside: peers, what they have, members, rates. */
+  say(event: FetchEvent): void;
+  wants(pack: PackId): PackDescriptor | undefined;
+  wanted(): Iterable<PackId>;
+  load(): SchedulerLoad;
+  fetches(): readonly FetchView[];
+  close(): void;
+}
+
+export interface FetchView {
+  readonly packs: number;
+  readonly wantedBytes: number;
+  readonly fetchedBytes: number;
+  readonly bytesBySource: Readonly<Record<SourceKind, number>>;
+}
+
+interface RunningFetch {
+  readonly packs: ReadonlyMap<PackId, PackDescriptor>;
+  readonly account: FetchAccount;
+  readonly lastResort: PieceSource | undefined;
+  lastResortError: unknown;
+  readonly resolve: (report: FetchReport) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export function createFetcher(
+  deps: FetcherDeps,
+  options: { readonly giveUpMs: number; readonly scheduler: SchedulerOptions },
+): Fetcher {
+  const { network, store, clock, logger, traffic } = deps;
+  const scheduler = createFetchScheduler({ self: network.peerId, random: deps.random }, options.scheduler);
+  const running = new Map<number, RunningFetch>();
+  const packs = new Map<PackId, { readonly descriptor: PackDescriptor; uses: number }>();
+  let lastFetch = 0;
+  let cancelTick = (): void => {};
+  let tickAtMs: number | undefined;
+  let closed: SwarmError | undefined;
+
+  const say = (event: FetchEvent): void => {
+    if (closed) return;
+    for (const action of scheduler.handle(event, clock.now())) perform(action);
+    const wakeAtMs = scheduler.wakeAtMs();
+    if (wakeAtMs === tickAtMs) return;
+    cancelTick();
+    tickAtMs = wakeAtMs;
+    if (wakeAtMs === undefined) return;
+    cancelTick = clock.after(wakeAtMs - clock.now(), () => {
+      tickAtMs = undefined;
+      say({ kind: 'tick' });
+    });
+  };
+  const perform = (action: FetchAction): void => {
+    switch (action.kind) {
+      case 'request':
+      case 'ask':
+      case 'readLastResort':
+        return requests.run(action);
+      case 'cancel':
+        return requests.cancel(action.request);
+      case 'seek':
+        return deps.seek(action.pack, action.piece);
+      case 'ban':
+        return deps.ban(action.peer, action.reason);
+      case 'done': {
+        const fetch = running.get(action.fetch);
+        if (fetch) end(action.fetch, () => fetch.resolve(fetch.account.report()));
+        return;
+      }
+      case 'noSource': {
+        const fetch = running.get(action.fetch);
+        if (fetch) end(action.fetch, () => fetch.reject(noSource(action, options.giveUpMs, fetch.lastResortError)));
+      }
+    }
+  };
+  const end = (id: number, settle: () => void): void => {
+    const fetch = running.get(id);
+    if (!fetch) return;
+    running.delete(id);
+    for (const pack of fetch.packs.keys()) {
+      const known = packs.get(pack);
+      if (known && (known.uses -= 1) === 0) packs.delete(pack);
+    }
+    settle();
+    deps.wantsChanged([], undefined).catch(() => {});
+  };
+
+  const heard = (news: RequestNews): void => {
+    switch (news.kind) {
+      case 'bytes': {
+        const { action } = news;
+        const peer = action.kind === 'request' ? action.peer : action.kind === 'ask' ? action.seeder : undefined;
+        return traffic.received(peer, news.source, news.bytes);
+      }
+      case 'duplicate':
+        traffic.wasted(news.bytes);
+        for (const { account } of running.values()) if (account.wants(news.pack)) account.duplicate(news.bytes);
+        return;
+      case 'bad':
+        if (news.action.kind === 'request') traffic.bad(news.action.peer);
+        for (const { account } of running.values()) if (account.wants(news.pack)) account.bad();
+        return;
+      case 'lastResortFailed':
+        logger.debug('a read from the last resort failed', { pack: news.pack, error: String(news.error) });
+        for (const fetch of running.values()) if (fetch.packs.has(news.pack)) fetch.lastResortError = news.error;
+        return;
+      case 'writeFailed':
+        // Nothing that the swarm could do about a full disk: whoever wants the pack must know now.
+        for (const [id, fetch] of running) {
+          if (!fetch.packs.has(news.pack)) continue;
+          end(id, () => fetch.reject(news.error));
+          say({ kind: 'fetchEnded', fetch: id });
+        }
+    }
+  };
+
+  const readLastResort = async (
+    pack: PackId,
+    piece: number,
+    mask: number,
+    signal: AbortSignal,
+  ): Promise<{ piece: VerifiedPiece; source: SourceKind }> => {
+    for (const { lastResort, packs: wanted } of running.values()) {
+      if (!lastResort || !wanted.has(pack)) continue;
+      const covered = coveredMask(lastResort, pack, piece, mask);
+      if (covered === 0) continue;
+      return { piece: await lastResort.readPiece(pack, piece, covered, { signal }), source: lastResort.kind };
+    }
+    throw new SwarmError('SWARM_NO_SOURCE', 'no last resort covers the piece any more', { details: { pack, piece } });
+  };
+
+  const requests = createRequestRunner({
+    network,
+    store,
+    clock,
+    descriptorOf: (pack) => packs.get(pack)?.descriptor,
+    readLastResort,
+    say,
+    heard,
+  });
+  const stopListening = store.onPresent((pack, piece, mask) => {
+    if (!packs.has(pack)) return;
+    const source = requests.sourceOf(pack, piece, mask) ?? 'local';
+    for (const { account } of running.values()) account.arrived(pack, piece, mask, source);
+    say({ kind: 'present', pack, piece, mask });
+  });
+
+  const prepare = async (wants: readonly PackWant[], signal: AbortSignal | undefined): Promise<PreparedPack[]> => {
+    const merged = new Map<PackId, PieceMasks>();
+    for (const { pack, chunks } of wants) {
+      const masks = masksOf(chunks);
+      const known = merged.get(pack);
+      merged.set(pack, known ? masks.map((mask, piece) => mask | (known[piece] ?? 0)) : masks);
+    }
+    const prepared: PreparedPack[] = [];
+    for (const [pack, wanted] of merged) {
+      const descriptor = await deps.getDescriptor(pack, signal);
+      if (descriptor.pieceCount !== wanted.length) {
+        throw new TypeError(`pack ${pack} has ${descriptor.chunkCount} chunks, the want is for another number`);
+      }
+      prepared.push({ descriptor, wanted });
+    }
+    return prepared;
+  };
+
+  const fetch: Swarm['fetch'] = async (wants, { signal, lastResort, onProgress } = {}) => {
+    if (closed) throw closed;
+    signal?.throwIfAborted();
+    const lease = store.lease(wants.map(({ pack }) => pack));
+    const id = (lastFetch += 1);
+    const registered: PackId[] = [];
+    try {
+      const prepared = await prepare(wants, signal);
+      for (const { descriptor } of prepared) {
+        const known = packs.get(descriptor.id);
+        if (known) known.uses += 1;
+        else packs.set(descriptor.id, { descriptor, uses: 1 });
+        registered.push(descriptor.id);
+      }
+      await deps.wantsChanged(registered, signal);
+      if (closed) throw closed;
+      // From here to the scheduler nothing waits: what becomes present is either seen here or told by the store's listener.
+      const present = prepared.map(({ descriptor }) => presentMasks(store, descriptor));
+      const account = createFetchAccount(
+        prepared.map(({ descriptor, wanted }, i) => ({ descriptor, wanted, present: present[i] as PieceMasks })),
+        { now: () => clock.now(), onProgress },
+      );
+      const event = prepared.map(({ descriptor, wanted }, i): FetchWant => {
+        const have = present[i] as PieceMasks;
+        const need = wanted.map((mask, piece) => mask & ~(have[piece] ?? 0));
+        const cover = lastResort && coverOf(lastResort, descriptor, need);
+        return { descriptor, need, have, cover, known: deps.knownOf(descriptor) };
+      });
+      return await new Promise<FetchReport>((resolve, reject) => {
+        const packsOf = new Map(prepared.map(({ descriptor }) => [descriptor.id, descriptor]));
+        running.set(id, { packs: packsOf, account, lastResort, lastResortError: undefined, resolve, reject });
+        registered.length = 0; // `end` lets go of them now
+        const onAbort = (): void => {
+          end(id, () => reject(signal?.reason));
+          say({ kind: 'fetchEnded', fetch: id });
+        };
+        signal?.addEventListener('abort', onAbort, { once: true });
+        if (signal?.aborted) return onAbort();
+        say({ kind: 'fetch', fetch: id, wants: event, giveUpMs: options.giveUpMs });
+      });
+    } finally {
+      for (const pack of registered) {
+        const known = packs.get(pack);
+        if (known && (known.uses -= 1) === 0) packs.delete(pack);
+      }
+      lease.release();
+    }
+  };
+
+  return {
+    fetch,
+    say,
+    wants: (pack) => packs.get(pack)?.descriptor,
+    wanted: () => packs.keys(),
+    load: () => scheduler.load(),
+    fetches: () => [...running.values()].map((one) => ({ packs: one.packs.size, ...one.account.progress() })),
+    close() {
+      if (closed) return;
+      closed = new SwarmError('SWARM_CLOSED', 'the swarm is closed');
+      cancelTick();
+      stopListening();
+      requests.close();
+      for (const [id, fetch] of running) end(id, () => fetch.reject(closed));
+    },
+  };
+}
+
+interface PreparedPack {
+  readonly descriptor: PackDescriptor;
+  readonly wanted: PieceMasks;
+}
+
+function presentMasks(store: PackStore, descriptor: PackDescriptor): PieceMasks {
+  const present = store.present(descriptor.id);
+  return present ? masksOf(present) : emptyMasks(descriptor.pieceCount);
+}
+
+/** Whole pieces first: a source that covers all of a piece, as an image's origin mostly does, is asked once for it. */
+function coveredMask(source: PieceSource, pack: PackId, piece: number, mask: number): number {
+  if (mask === 0 || source.covers(pack, piece, mask)) return mask;
+  let covered = 0;
+  for (let bit = 1; bit <= mask; bit <<= 1) if ((mask & bit) !== 0 && source.covers(pack, piece, bit)) covered |= bit;
+  return covered;
+}
+
+function coverOf(source: PieceSource, descriptor: PackDescriptor, need: PieceMasks): PieceMasks | undefined {
+  const cover = need.map((mask, piece) => coveredMask(source, descriptor.id, piece, mask));
+  return isEmptyMasks(cover) ? undefined : cover;
+}
+
+function noSource(action: FetchAction & { readonly kind: 'noSource' }, giveUpMs: number, cause: unknown): SwarmError {
+  const named = new Set(action.missing.map(({ pack }: GivenPiece) => pack));
+  return new SwarmError(
+    'SWARM_NO_SOURCE',
+    `${action.missingChunks} chunks of ${[...named].join(', ')} are to be had from nobody: nothing came for ${giveUpMs} ms`,
+    { details: { missingChunks: action.missingChunks, missing: action.missing, giveUpMs }, cause, canRetry: true },
+  );
+}

@@ -1,0 +1,230 @@
+import { maskedBytes, verifyPiece } from '@quarry/content';
+import type { PackDescriptor, PackId, PackStore, SourceKind, VerifiedPiece } from '@quarry/content';
+import { isCodedError } from '@quarry/runtime';
+import type { Clock } from '@quarry/runtime';
+import type { Network } from '../ports/network.ts';
+import { decodeAskAnswer, encodeAsk } from '../protocol/ask.ts';
+import { decodePieceAnswer, encodeGetPiece } from '../protocol/get-piece.ts';
+import { masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
+import { protocolLimits } from '../protocol/protocol-limits.ts';
+import { protocols } from '../protocol/protocol-names.ts';
+import type { FetchAction, FetchEvent } from '../scheduler/fetch-events.ts';
+import { fullMask } from '../scheduler/piece-masks.ts';
+import { SwarmError } from '../swarm-error.ts';
+
+export type RequestAction = Extract<FetchAction, { readonly kind: 'request' | 'ask' | 'readLastResort' }>;
+
+export interface RequestRunner {
+  run(action: RequestAction): void;
+  cancel(request: number): void;
+  /** Which source is bringing these chunks just now, if it is one of ours. */
+  sourceOf(pack: PackId, piece: number, mask: number): SourceKind | undefined;
+  close(): void;
+}
+
+export interface RequestRunnerDeps {
+  readonly network: Network;
+  readonly store: PackStore;
+  readonly clock: Clock;
+  readonly descriptorOf: (pack: PackId) => PackDescriptor | undefined;
+  /** Reads from the last resort of a fetch that covers these chunks, or as many of them as one does. */
+  readonly readLastResort: (
+    pack: PackId,
+    piece: number,
+    mask: number,
+    signal: AbortSignal,
+  ) => Promise<{ readonly piece: VerifiedPiece; readonly source: SourceKind }>;
+  readonly say: (event: FetchEvent) => void;
+  readonly heard: (news: RequestNews) => void;
+}
+
+/** What the scheduler need not know and the accounts must. */
+export type RequestNews =
+  | { readonly kind: 'bytes'; readonly action: RequestAction; readonly source: SourceKind; readonly bytes: number }
+  /** Arrived for nothing. */
+  | { readonly kind: 'duplicate'; readonly pack: PackId; readonly bytes: number }
+  | { readonly kind: 'bad'; readonly pack: PackId; readonly action: RequestAction }
+  | { readonly kind: 'lastResortFailed'; readonly pack: PackId; readonly error: unknown }
+  | { readonly kind: 'writeFailed'; readonly pack: PackId; readonly error: unknown };
+
+interface Running {
+  readonly controller: AbortController;
+  readonly pack: PackId | undefined;
+  receivedBytes: number;
+  toldAtMs: number;
+}
+
+/** Progress is told at most this often: the scheduler looks at seconds. */
+const TELL_EVERY_MS = 20;
+
+/** Does what the scheduler wants done: asks, checks every chunk, writes it, and says how it went. */
+export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
+  const { network, store, clock, say, heard } = deps;
+  const running = new Map<number, Running>();
+  const landings = new Map<number, { readonly piece: VerifiedPiece; readonly source: SourceKind }>();
+
+  const onProgress =
+    (request: number, current: Running) =>
+    (receivedBytes: number): void => {
+      current.receivedBytes = receivedBytes;
+      const nowMs = clock.now();
+      if (nowMs - current.toldAtMs < TELL_EVERY_MS || !running.has(request)) return;
+      current.toldAtMs = nowMs;
+      say({ kind: 'progress', request });
+    };
+
+  /** Says that it is here, writes it, says that it is written. */
+  const land = async (action: RequestAction, piece: VerifiedPiece, source: SourceKind): Promise<void> => {
+    const { request } = action;
+    const { id } = piece.descriptor;
+    heard({ kind: 'bytes', action, source, bytes: piece.bytes.length });
+    countDuplicates(piece);
+    landings.set(request, { piece, source });
+    const given = action.kind === 'ask' ? { pack: id, piece: piece.piece, mask: piece.mask } : undefined;
+    say({ kind: 'verified', request, given });
+    try {
+      await store.writePiece(piece);
+      // A store need not call its listeners for what it had already.
+      say({ kind: 'present', pack: id, piece: piece.piece, mask: piece.mask });
+    } catch (error) {
+      heard({ kind: 'writeFailed', pack: id, error });
+    } finally {
+      landings.delete(request);
+      say({ kind: 'landed', request });
+    }
+  };
+  const countDuplicates = ({ descriptor, piece, mask }: VerifiedPiece): void => {
+    const present = store.present(descriptor.id);
+    if (!present) return;
+    const { chunksPerPiece } = descriptor;
+    let duplicate = 0;
+    for (let i = 0; i < chunksPerPiece; i += 1) {
+      const chunk = piece * chunksPerPiece + i;
+      if ((mask >> i) & 1 && ((present.bits[chunk >> 3] ?? 0) >> (chunk & 7)) & 1) duplicate |= 1 << i;
+    }
+    if (duplicate !== 0) {
+      heard({ kind: 'duplicate', pack: descriptor.id, bytes: maskedBytes(descriptor, piece, duplicate) });
+    }
+  };
+
+  const askPeer = async (action: RequestAction & { kind: 'request' }, current: Running): Promise<void> => {
+    const { request, peer, pack, piece, mask } = action;
+    const descriptor = deps.descriptorOf(pack);
+    if (!descriptor) return say({ kind: 'failed', request, reason: 'error' });
+    const bytes = await network.request(peer, protocols.piece, encodeGetPiece({ pack, piece, mask }), {
+      signal: current.controller.signal,
+      maxBytes: maskedBytes(descriptor, piece, mask) + 16,
+      onProgress: onProgress(request, current),
+    });
+    const answer = decodePieceAnswer(bytes);
+    if (answer.kind === 'piece') await land(action, verifyPiece(descriptor, piece, mask, answer.body), 'peer');
+    else if (answer.kind === 'busy') {
+      say({ kind: 'failed', request, reason: 'busy', queueLength: answer.queueLength });
+    } else say({ kind: 'failed', request, reason: answer.kind === 'absent' ? 'absent' : 'error' });
+  };
+
+  const askSeeder = async (action: RequestAction & { kind: 'ask' }, current: Running): Promise<void> => {
+    const { request, seeder } = action;
+    const asked = new Map(action.entries.map(({ pack }) => [pack, deps.descriptorOf(pack)]));
+    const entries = action.entries.flatMap(({ pack, need, have }) => {
+      const shape = asked.get(pack);
+      return shape ? [{ pack, need: pieceSetOf(need, shape), have: pieceSetOf(have, shape) }] : [];
+    });
+    const bytes = await network.request(seeder, protocols.ask, encodeAsk(entries), {
+      signal: current.controller.signal,
+      maxBytes: protocolLimits.maxAskAnswerBytes,
+      onProgress: onProgress(request, current),
+    });
+    const answer = decodeAskAnswer(bytes);
+    if (answer.kind === 'wait') return say({ kind: 'wait', request, ahead: answer.ahead });
+    if (answer.kind === 'dry') {
+      const lacking = answer.lacking.flatMap(({ pack, set }) => {
+        const shape = asked.get(pack);
+        return shape ? [{ pack, masks: masksFrom(set, shape) }] : [];
+      });
+      return say({ kind: 'dry', request, lacking });
+    }
+    const descriptor = asked.get(answer.pack);
+    if (!descriptor || answer.piece >= descriptor.pieceCount || answer.mask & ~fullMask(descriptor, answer.piece)) {
+      throw new SwarmError('SWARM_BAD_MESSAGE', 'the seeder gave what nobody asked for');
+    }
+    await land(action, verifyPiece(descriptor, answer.piece, answer.mask, answer.body), 'seeder');
+  };
+
+  const readLastResort = async (
+    action: RequestAction & { kind: 'readLastResort' },
+    current: Running,
+  ): Promise<void> => {
+    const { pack, piece, mask } = action;
+    try {
+      const read = await deps.readLastResort(pack, piece, mask, current.controller.signal);
+      await land(action, read.piece, read.source);
+    } catch (error) {
+      heard({ kind: 'lastResortFailed', pack, error });
+      throw error;
+    }
+  };
+
+  const perform = (action: RequestAction, current: Running): Promise<void> => {
+    switch (action.kind) {
+      case 'request':
+        return askPeer(action, current);
+      case 'ask':
+        return askSeeder(action, current);
+      case 'readLastResort':
+        return readLastResort(action, current);
+    }
+  };
+
+  return {
+    run(action) {
+      const current: Running = {
+        controller: new AbortController(),
+        pack: action.kind === 'ask' ? undefined : action.pack,
+        receivedBytes: 0,
+        toldAtMs: clock.now(),
+      };
+      running.set(action.request, current);
+      perform(action, current)
+        .catch((error: unknown) => {
+          if (current.controller.signal.aborted) return;
+          const isBad = action.kind !== 'readLastResort' && isLie(error);
+          if (isBad) heard({ kind: 'bad', pack: current.pack ?? firstPack(action), action });
+          say({ kind: 'failed', request: action.request, reason: isBad ? 'bad' : 'error' });
+        })
+        .finally(() => running.delete(action.request));
+    },
+    cancel(request) {
+      const current = running.get(request);
+      if (!current) return;
+      running.delete(request);
+      if (current.pack && current.receivedBytes > 0) {
+        heard({ kind: 'duplicate', pack: current.pack, bytes: current.receivedBytes });
+      }
+      current.controller.abort(new SwarmError('SWARM_CLOSED', 'not wanted any more'));
+    },
+    sourceOf(pack, piece, mask) {
+      for (const landing of landings.values()) {
+        if (landing.piece.descriptor.id !== pack || landing.piece.piece !== piece) continue;
+        if ((landing.piece.mask & mask) !== 0) return landing.source;
+      }
+      return undefined;
+    },
+    close() {
+      const closing = new SwarmError('SWARM_CLOSED', 'the swarm is closing');
+      for (const { controller } of running.values()) controller.abort(closing);
+      running.clear();
+    },
+  };
+}
+
+/** Bytes that no honest node sends. Everything else may be a broken connection. */
+function isLie(error: unknown): boolean {
+  if (!isCodedError(error)) return false;
+  return ['SWARM_BAD_MESSAGE', 'SWARM_TOO_LARGE', 'CONTENT_DIGEST_MISMATCH', 'CONTENT_MALFORMED'].includes(error.code);
+}
+
+function firstPack(action: RequestAction): PackId {
+  if (action.kind !== 'ask') return action.pack;
+  return action.entries[0]?.pack as PackId;
+}

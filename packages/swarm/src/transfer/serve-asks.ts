@@ -1,0 +1,147 @@
+import type { PackId } from '@quarry/content';
+import type { Clock } from '@quarry/runtime';
+import type { Answer, PeerId, Request } from '../ports/network.ts';
+import { decodeAsk, encodeAskRefusal, encodeGivenHead } from '../protocol/ask.ts';
+import { decodeGetPiece, encodePieceHead, encodePieceRefusal } from '../protocol/get-piece.ts';
+import type { PackHave } from '../protocol/haves-message.ts';
+import { emptyPieceSet, isEmptyPieceSet, masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
+import { protocolLimits } from '../protocol/protocol-limits.ts';
+import { protocols } from '../protocol/protocol-names.ts';
+import type { LedgerAction, LedgerEvent, LedgerStatus } from '../scheduler/ledger-events.ts';
+import { masksOf, shapeFor } from '../scheduler/piece-masks.ts';
+import type { PackShape } from '../scheduler/piece-masks.ts';
+import type { SeederLedger } from '../scheduler/seeder-ledger.ts';
+import { readForSending } from './read-for-sending.ts';
+import type { ServeDeps } from './serve-pieces.ts';
+
+export interface AskServer {
+  /** A connection has gone: what its owner was given is nobody's. */
+  peerGone(peer: PeerId): void;
+  status(): LedgerStatus;
+  stop(): void;
+}
+
+/** A seeder's side of the standing asks: feeds the ledger, and does what it says. */
+export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: SeederLedger): AskServer {
+  const { network, store, clock, logger } = deps;
+  const waiting = new Map<number, (action: LedgerAction) => void>();
+  /** Packs that the ledger has been told of. */
+  const shapes = new Map<PackId, PackShape>();
+  let lastAsk = 0;
+  let cancelTick = (): void => {};
+  let isStopped = false;
+
+  const say = (event: LedgerEvent): void => {
+    if (isStopped) return;
+    for (const action of ledger.handle(event, clock.now())) {
+      const answer = waiting.get(action.ask);
+      waiting.delete(action.ask);
+      answer?.(action);
+    }
+    cancelTick();
+    const wakeAtMs = ledger.wakeAtMs();
+    if (wakeAtMs !== undefined) cancelTick = clock.after(wakeAtMs - clock.now(), () => say({ kind: 'tick' }));
+  };
+  const tellHolding = (pack: PackId): void => {
+    const present = store.present(pack);
+    const shape = present ? shapeFor(present.chunkCount) : shapes.get(pack);
+    if (!shape) return;
+    shapes.set(pack, shape);
+    say({ kind: 'holds', pack, masks: present ? masksOf(present) : new Uint16Array(shape.pieceCount) });
+  };
+  const refresh = (pack: PackId): void => {
+    if (shapes.has(pack)) tellHolding(pack);
+  };
+  const stops = [store.onPresent(refresh), store.onAbsent(refresh)];
+
+  /** Resolves to what the ledger says; rejects when the asker is gone before. */
+  const decide = (ask: number, event: LedgerEvent, signal: AbortSignal): Promise<LedgerAction> =>
+    new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        waiting.delete(ask);
+        say({ kind: 'askEnded', ask });
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      waiting.set(ask, (action) => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(action);
+      });
+      if (signal.aborted) onAbort();
+      else say(event);
+    });
+
+  /** The body of what the ledger gave, or undefined when the store has it no more. */
+  const bodyOf = async (given: LedgerAction & { kind: 'give' }, request: Request): Promise<Uint8Array | undefined> => {
+    try {
+      const descriptor = await deps.descriptors.find(given.pack, request);
+      const body = descriptor && (await readForSending(deps, descriptor, given.piece, given.mask, request));
+      if (body) return body;
+    } catch (error) {
+      say({ kind: 'sendFailed', ask: given.ask });
+      throw error;
+    }
+    say({ kind: 'sendFailed', ask: given.ask });
+    tellHolding(given.pack);
+    return undefined;
+  };
+  const send = (head: Uint8Array, body: Uint8Array, ask: number, { peer, signal }: Request): Answer =>
+    deps.pacer.answer(head, body, {
+      signal,
+      onSent: (bytes) => deps.traffic.sent(peer, bytes),
+      onEnd: (isWhole) => say({ kind: isWhole ? 'sent' : 'sendFailed', ask }),
+    });
+
+  const takeAsk = async (request: Request): Promise<Answer> => {
+    const asked = decodeAsk(request.bytes);
+    const unknown: PackHave[] = [];
+    const entries = asked.flatMap(({ pack, need, have }) => {
+      if (!shapes.has(pack)) tellHolding(pack);
+      const shape = shapes.get(pack);
+      if (shape) return [{ pack, need: masksFrom(need, shape), have: masksFrom(have, shape) }];
+      if (!isEmptyPieceSet(need)) unknown.push({ pack, set: need });
+      return [];
+    });
+    const ask = (lastAsk += 1);
+    const event: LedgerEvent = { kind: 'ask', ask, asker: request.peer, entries, isLacking: unknown.length > 0 };
+    const action = await decide(ask, event, request.signal);
+    if (action.kind === 'wait') return encodeAskRefusal({ kind: 'wait', ahead: action.ahead });
+    if (action.kind === 'give') {
+      const body = await bodyOf(action, request);
+      if (body) return send(encodeGivenHead(action), body, ask, request);
+    }
+    const lacking = action.kind === 'dry' ? action.lacking : [];
+    const known = lacking.map(({ pack, masks }): PackHave => {
+      const shape = shapes.get(pack);
+      return { pack, set: shape ? pieceSetOf(masks, shape) : emptyPieceSet };
+    });
+    return encodeAskRefusal({ kind: 'dry', lacking: [...known, ...unknown].slice(0, protocolLimits.maxAskPacks) });
+  };
+
+  /** A plain request goes through the ledger too, or what leaves here could not be accounted for. */
+  const takePlain = async (request: Request): Promise<Answer> => {
+    const { pack, piece, mask } = decodeGetPiece(request.bytes);
+    if (!shapes.has(pack)) tellHolding(pack);
+    if (piece >= (shapes.get(pack)?.pieceCount ?? 0)) return encodePieceRefusal({ kind: 'absent' });
+    const ask = (lastAsk += 1);
+    const action = await decide(ask, { kind: 'plain', ask, asker: request.peer, pack, piece, mask }, request.signal);
+    if (action.kind === 'wait') return encodePieceRefusal({ kind: 'busy', queueLength: action.ahead });
+    const body = action.kind === 'give' ? await bodyOf(action, request) : undefined;
+    return body ? send(encodePieceHead(), body, ask, request) : encodePieceRefusal({ kind: 'absent' });
+  };
+
+  stops.push(
+    network.handle(protocols.ask, { maxRequestBytes: protocolLimits.maxAskBytes }, takeAsk),
+    network.handle(protocols.piece, { maxRequestBytes: 64 }, takePlain),
+  );
+  logger.debug('giving each piece once');
+  return {
+    peerGone: (peer) => say({ kind: 'peerGone', peer }),
+    status: () => ledger.status(),
+    stop() {
+      isStopped = true;
+      cancelTick();
+      for (const stop of stops) stop();
+    },
+  };
+}

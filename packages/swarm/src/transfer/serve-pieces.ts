@@ -1,0 +1,77 @@
+import type { PackStore } from '@quarry/content';
+import type { Logger } from '@quarry/runtime';
+import type { Answer, Network, Request } from '../ports/network.ts';
+import { decodeGetPiece, encodePieceHead, encodePieceRefusal } from '../protocol/get-piece.ts';
+import { protocols } from '../protocol/protocol-names.ts';
+import { fullMask } from '../scheduler/piece-masks.ts';
+import type { SenderSlots } from '../scheduler/sender-slots.ts';
+import { readForSending } from './read-for-sending.ts';
+import type { DescriptorCache } from './read-for-sending.ts';
+import type { TrafficCounts } from './traffic-counts.ts';
+import type { UploadPacer } from './upload-pacer.ts';
+
+export interface ServeDeps {
+  readonly network: Network;
+  readonly store: PackStore;
+  readonly descriptors: DescriptorCache;
+  readonly pacer: UploadPacer;
+  readonly traffic: TrafficCounts;
+  readonly logger: Logger;
+}
+
+/** Gives pieces to whoever asks by name, also while this node is itself still fetching: a few at once, a few in a queue, "busy" to the others. */
+export function servePieces(deps: ServeDeps, slots: SenderSlots): () => void {
+  const admitted = new Map<number, () => void>();
+  let lastRequest = 0;
+
+  /** Resolves to whether the request is served now, or to "busy". */
+  const enter = (id: number, { peer, signal }: Request): Promise<number | undefined> => {
+    const verdict = slots.arrive(id, peer);
+    if (verdict.kind === 'serve') return Promise.resolve(undefined);
+    if (verdict.kind === 'busy') return Promise.resolve(verdict.queueLength);
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        admitted.delete(id);
+        leave(id);
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      admitted.set(id, () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(undefined);
+      });
+    });
+  };
+  const leave = (id: number): void => {
+    const next = slots.leave(id);
+    if (next === undefined) return;
+    const admit = admitted.get(next);
+    admitted.delete(next);
+    admit?.();
+  };
+  const serve = async (request: Request): Promise<Answer> => {
+    const { pack, piece, mask } = decodeGetPiece(request.bytes);
+    const absent = encodePieceRefusal({ kind: 'absent' });
+    const descriptor = await deps.descriptors.find(pack, request);
+    if (!descriptor || piece >= descriptor.pieceCount || (mask & ~fullMask(descriptor, piece)) !== 0) return absent;
+    const id = (lastRequest += 1);
+    const queueLength = await enter(id, request);
+    if (queueLength !== undefined) return encodePieceRefusal({ kind: 'busy', queueLength });
+    try {
+      const body = await readForSending(deps, descriptor, piece, mask, request);
+      if (body) {
+        return deps.pacer.answer(encodePieceHead(), body, {
+          signal: request.signal,
+          onSent: (bytes) => deps.traffic.sent(request.peer, bytes),
+          onEnd: () => leave(id),
+        });
+      }
+    } catch (error) {
+      leave(id);
+      throw error;
+    }
+    leave(id);
+    return absent;
+  };
+  return deps.network.handle(protocols.piece, { maxRequestBytes: 64 }, serve);
+}
