@@ -87,7 +87,7 @@ export function originSuite(name: string, harness: OriginHarness): void {
       const kept: Uint8Array[] = [];
       const spoilt: Uint8Array[] = [];
       for await (const buffer of origin.open(image)) {
-        kept.push(buffer.slice());
+        kept.push(Uint8Array.from(buffer)); // a Buffer's own slice is no copy
         buffer.fill(0xee);
         spoilt.push(buffer);
       }
@@ -159,7 +159,7 @@ export function originSuite(name: string, harness: OriginHarness): void {
       });
 
       test('an image replaced while it is read is never given as a mixture', async () => {
-        const { origin, bytes, image, replace } = await withImage(24 * 2 ** 20);
+        const { origin, bytes, image, replace } = await withImage(12 * 2 ** 20);
         const buffers: Uint8Array[] = [];
         let failure: unknown;
         try {
@@ -196,7 +196,7 @@ export function originSuite(name: string, harness: OriginHarness): void {
     });
 
     test('a read that is aborted in the middle rejects with the reason, and others go on', async () => {
-      const { origin, bytes, image } = await withImage(24 * 2 ** 20);
+      const { origin, bytes, image } = await withImage(12 * 2 ** 20);
       const controller = new AbortController();
       const reason = new Error('not wanted any more');
       const reading = (async () => {
@@ -222,7 +222,7 @@ export function originSuite(name: string, harness: OriginHarness): void {
     });
 
     test('closing ends a read that is going on', async () => {
-      const { origin, image } = await withImage(24 * 2 ** 20);
+      const { origin, image } = await withImage(12 * 2 ** 20);
       const reading = (async () => {
         for await (const _ of origin.open(image)) await origin.close();
       })();

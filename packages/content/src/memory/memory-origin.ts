@@ -42,7 +42,7 @@ export function createMemoryOrigin(options: MemoryOriginOptions = {}): MemoryOri
       const value = createHash('sha512').update(bytes).digest('hex');
       const hash = hasHashes ? { algorithm: 'sha512' as const, value } : undefined;
       const image = { ref, name: ref, imageBytes: bytes.length, hash, format: undefined, version: value };
-      entries.set(ref, { bytes: bytes.slice(), image });
+      entries.set(ref, { bytes: Uint8Array.from(bytes), image });
     },
     remove: (ref) => void entries.delete(ref),
     async describe(ref, { signal } = {}) {
