@@ -4,7 +4,7 @@ import { planEviction } from '../src/eviction.ts';
 
 const candidates = fc.uniqueArray(
   fc.record({ id: fc.nat(), bytes: fc.nat(1000), usedAt: fc.nat(), isHeld: fc.boolean() }),
-  { selector: ({ usedAt }) => usedAt, maxLength: 30 },
+  { selector: ({ usedAt }) => usedAt, maxLength: 30, size: 'max' },
 );
 
 test('a plan keeps what is held, takes the least recently used first, and no more than it must', () => {

@@ -57,7 +57,7 @@ function check(presence: Presence, recorded: PresenceMark): void {
 describe('presence', () => {
   test('whatever is written, dropped, marked and lost, the record never names what is not durable', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => {
         const presence = createPresence(30);
         let recorded = markOf(presence);
         for (const each of steps) {
