@@ -1,3 +1,4 @@
+import { isCodedError } from '@quarry/runtime';
 import type { LogFields, Logger } from '@quarry/runtime';
 import { destination, pino } from 'pino';
 import type { Logger as PinoLogger } from 'pino';
@@ -52,7 +53,7 @@ function withErrors(fields: LogFields = {}): Record<string, unknown> {
 }
 
 function readable(error: Error): unknown {
-  return 'toJSON' in error ? error : { message: error.message, stack: error.stack };
+  return isCodedError(error) ? error.toJSON() : { message: error.message, stack: error.stack };
 }
 
 function asText(line: string): string {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { errorCode } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
@@ -31,7 +32,14 @@ export function flagWords(flags: Readonly<Record<string, string | true>>): strin
 const LAST_LINES = 12;
 const KILL_AFTER_MS = 2500;
 
-export function startChild(clock: Clock, name: string, script: string, args: readonly string[]): Child {
+/** With `logFile`, what it says on standard error is kept there too. */
+export function startChild(
+  clock: Clock,
+  name: string,
+  script: string,
+  args: readonly string[],
+  logFile?: string,
+): Child {
   const child = spawn(
     process.execPath,
     ['--conditions=source', '--disable-warning=ExperimentalWarning', script, ...args],
@@ -61,6 +69,7 @@ export function startChild(clock: Clock, name: string, script: string, args: rea
     messages.push(message);
     wake();
   });
+  if (logFile !== undefined) child.stderr.pipe(createWriteStream(logFile));
   createInterface({ input: child.stderr }).on('line', (line) => {
     lastWords.push(line);
     if (lastWords.length > LAST_LINES) lastWords.shift();

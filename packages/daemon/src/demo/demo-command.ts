@@ -19,7 +19,7 @@ export function addDemo(program: Command, context: CliContext): void {
     .option('--link <rate>', 'rate of the store’s link', `${(demoDefaults.linkBytesPerSecond * 8) / 1e6}Mbit/s`)
     .option('--seed <number>', 'another family of images', String(demoDefaults.seed))
     .option('--json <file>', 'also write the figures to this file')
-    .option('--keep <directory>', 'make the images and the hosts’ files there, and leave them')
+    .option('--keep <directory>', 'work there, and leave images, hosts’ files, logs and statuses behind')
     .action(
       async (options: { nodes: string; size: string; link: string; seed: string; json?: string; keep?: string }) => {
         const terminal = context.terminal();

@@ -23,6 +23,11 @@ export interface DemoReport {
   readonly bytesFromLocal: number;
   /** From the seeder or the origin: what crossed the store's link. */
   readonly bytesFromOrigin: number;
+  /** CPU of hosts and seeder during the storm, per GB of images delivered. */
+  readonly cpuSecondsPerGb: number;
+  readonly directCpuSecondsPerGb: number;
+  /** Peak resident memory of the largest node. */
+  readonly peakRssMiB: number;
   readonly duplicateBytes: number;
   readonly badChunks: number;
   readonly verifiedImages: number;
@@ -34,13 +39,14 @@ export interface DemoReport {
 export function demoText(report: DemoReport): string {
   const seconds = (value: number): string => `${value.toFixed(1)} s`;
   const table = textTable(
-    ['', 'makespan', 'left the store', 'of unique', 'verified'],
+    ['', 'makespan', 'left the store', 'of unique', 'CPU per GB', 'verified'],
     [
       [
         'straight from the origin',
         seconds(report.directMakespanSeconds),
         formatBytes(report.directOriginBytes),
         `${(report.directOriginBytes / report.uniqueBytes).toFixed(2)} x`,
+        seconds(report.directCpuSecondsPerGb),
         '',
       ],
       [
@@ -48,6 +54,7 @@ export function demoText(report: DemoReport): string {
         seconds(report.makespanSeconds),
         formatBytes(report.originBytes),
         `${report.originAmplification.toFixed(2)} x`,
+        seconds(report.cpuSecondsPerGb),
         `${report.verifiedImages} of ${report.images}`,
       ],
     ],
@@ -58,6 +65,6 @@ ${report.images} different snapshots (${formatBytes(report.imageBytes)}, ${forma
 ${table}
 
 ${report.speedup.toFixed(1)} times as fast; the link alone needs ${formatDuration(report.boundSeconds * 1000)}
-the hosts' bytes: ${formatBytes(report.bytesFromPeers)} from peers, ${formatBytes(report.bytesFromOrigin)} over the store's link, ${formatBytes(report.bytesFromLocal)} from their own disk
+the hosts' bytes: ${formatBytes(report.bytesFromPeers)} from peers, ${formatBytes(report.bytesFromOrigin)} over the store's link, ${formatBytes(report.bytesFromLocal)} from their own disk; a node took ${report.peakRssMiB} MiB at most
 compared byte by byte with the source files: ${report.wrongBytes} wrong bytes`;
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { formatBytes } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
 import { writeClusterKey } from '../compose.ts';
 import { createControlClient } from '../control/control-client.ts';
+import type { ControlClient } from '../control/control-client.ts';
 import { addSources } from '../daemon.ts';
 import type { FetchImageReport, Progress } from '../daemon.ts';
 import { flagWords, startChild } from './child.ts';
@@ -17,6 +18,7 @@ import { DemoError } from './demo-error.ts';
 import type { DemoReport } from './demo-report.ts';
 import { makeImages } from './make-images.ts';
 import type { MadeImage } from './make-images.ts';
+import { processUsage } from './process-usage.ts';
 import { countUniqueBytes } from './unique-bytes.ts';
 
 export interface DemoDeps {
@@ -45,6 +47,10 @@ interface Storm {
   readonly makespanMs: number;
   readonly hostMs: readonly number[];
   readonly originBytes: number;
+  /** Of all hosts and the seeder, from before the first byte until the last image stands. */
+  readonly cpuSeconds: number;
+  /** Of the largest host. */
+  readonly peakRssBytes: number;
 }
 
 const START_WITHIN_MS = 60_000;
@@ -53,13 +59,18 @@ const script = (name: string): string => fileURLToPath(new URL(name, import.meta
 /**
  * The main job, for real: an origin, a seeder and the hosts are processes of their own; whatever leaves the store's side, from origin or
  * seeder, passes one relay that holds the rate and counts the bytes. First every host reads its snapshot from the origin, then the same
- * through Quarry, cold. Rejects with DemoError; leaves no process, and no file unless `directory` is given.
+ * through Quarry, cold. Rejects with DemoError; leaves no process, and no file unless `directory` is given (then logs and statuses too).
  */
 export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<DemoReport> {
   const root = options.directory ?? (await mkdtemp(join(tmpdir(), 'quarry-demo-')));
+  await mkdir(root, { recursive: true });
+  if ((await readdir(root)).length > 0) {
+    throw new DemoError('DEMO_DIRECTORY_EXISTS', `${root} is not empty; name a new directory, or remove what is in it`);
+  }
   const children: Child[] = [];
   const start: Stage['start'] = (name, path, args) => {
-    const child = startChild(deps.clock, name, path, args);
+    const logFile = options.directory === undefined ? undefined : join(root, `${name.replaceAll(' ', '-')}.log`);
+    const child = startChild(deps.clock, name, path, args, logFile);
     children.push(child);
     return child;
   };
@@ -146,6 +157,7 @@ async function stormDirect(stage: Stage, link: Link): Promise<Storm> {
   );
   await Promise.all(hosts.map((host) => host.said('ready', waiting)));
   const before = await link.bytesOut();
+  const usage = await usageSince(hosts);
   const startedMs = stage.clock.now();
   const expectedMs = (imageBytesOf(stage) / stage.linkBytesPerSecond) * 1000;
   const hostMs = await Promise.all(
@@ -160,18 +172,21 @@ async function stormDirect(stage: Stage, link: Link): Promise<Storm> {
   );
   const makespanMs = stage.clock.now() - startedMs;
   const originBytes = (await link.bytesOut()) - before;
+  const used = await usage();
+  for (const host of hosts) host.tell('end');
   await rm(join(stage.root, 'direct'), { recursive: true });
-  return { makespanMs, hostMs, originBytes };
+  return { makespanMs, hostMs, originBytes, ...used };
 }
 
 async function stormThroughQuarry(
   stage: Stage,
   link: Link,
 ): Promise<{ storm: Storm; reports: readonly FetchImageReport[] }> {
-  const seederId = await startSeeder(stage, link);
+  const seeder = await startSeeder(stage, link);
   const before = await link.bytesOut();
-  const hosts = await Promise.all(stage.images.map((_, i) => startNode(stage, i + 1, seederId, link)));
+  const hosts = await Promise.all(stage.images.map((_, i) => startNode(stage, i + 1, seeder.id, link)));
   await Promise.all(hosts.map((host) => host.client.status({ signal: stage.signal })));
+  const usage = await usageSince([seeder.process, ...hosts.map((host) => host.process)]);
   const startedMs = stage.clock.now();
   const done = await Promise.all(
     hosts.map(async ({ client, directory }, i) => {
@@ -182,14 +197,19 @@ async function stormThroughQuarry(
   );
   const makespanMs = stage.clock.now() - startedMs;
   const originBytes = (await link.bytesOut()) - before;
+  const used = await usage();
+  if (stage.directory !== undefined) {
+    const statuses = await Promise.all(hosts.map(({ client }) => client.status({ signal: stage.signal })));
+    await writeFile(join(stage.root, 'statuses.json'), `${JSON.stringify(statuses, null, 2)}\n`);
+  }
   return {
-    storm: { makespanMs, hostMs: done.map(({ ms }) => ms), originBytes },
+    storm: { makespanMs, hostMs: done.map(({ ms }) => ms), originBytes, ...used },
     reports: done.map(({ report }) => report),
   };
 }
 
 /** The seeder stands on the store's side of the link: it reads the images by path, and everything it gives passes the relay. */
-async function startSeeder(stage: Stage, link: Link): Promise<string> {
+async function startSeeder(stage: Stage, link: Link): Promise<{ readonly id: string; readonly process: Child }> {
   const directory = join(stage.root, 'seeder');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await writeClusterKey(join(stage.root, 'cluster.key'));
@@ -207,7 +227,7 @@ async function startSeeder(stage: Stage, link: Link): Promise<string> {
   const { failures } = await seeder.said('images', { signal: stage.signal, withinMs: 10 * START_WITHIN_MS });
   if (Array.isArray(failures) && failures.length > 0)
     throw new DemoError('DEMO_PART_FAILED', `the seeder could not ingest: ${JSON.stringify(failures)}`);
-  return String(nodeId);
+  return { id: String(nodeId), process: seeder };
 }
 
 async function startNode(
@@ -215,7 +235,7 @@ async function startNode(
   number: number,
   seederId: string,
   link: Link,
-): Promise<{ client: ReturnType<typeof createControlClient>; directory: string }> {
+): Promise<{ client: ControlClient; directory: string; process: Child }> {
   const directory = join(stage.root, `host-${number}`);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const socket = join(directory, 'control.sock');
@@ -231,7 +251,25 @@ async function startNode(
   });
   const node = stage.start(`host ${number}`, script('../main.ts'), ['node', ...flags]);
   await node.said('nodeId', { signal: stage.signal, withinMs: START_WITHIN_MS });
-  return { client: createControlClient(socket), directory };
+  return { client: createControlClient(socket), directory, process: node };
+}
+
+/** What these processes use from now on until the function that it resolves to is called. */
+async function usageSince(
+  children: readonly Child[],
+): Promise<() => Promise<{ cpuSeconds: number; peakRssBytes: number }>> {
+  const sum = async (): Promise<{ cpuSeconds: number; peakRssBytes: number }> => {
+    const all = await Promise.all(children.map(({ pid }) => processUsage(pid)));
+    return {
+      cpuSeconds: all.reduce((total, { cpuSeconds }) => total + cpuSeconds, 0),
+      peakRssBytes: Math.max(...all.map(({ peakRssBytes }) => peakRssBytes)),
+    };
+  };
+  const before = await sum();
+  return async () => {
+    const after = await sum();
+    return { ...after, cpuSeconds: after.cpuSeconds - before.cpuSeconds };
+  };
 }
 
 function reportOf(
@@ -265,6 +303,9 @@ function reportOf(
     bytesFromPeers: sources.peer,
     bytesFromLocal: sources.local,
     bytesFromOrigin: sources.seeder + sources.origin,
+    cpuSecondsPerGb: storm.cpuSeconds / (imageBytesOf(stage) / 1e9),
+    directCpuSecondsPerGb: direct.cpuSeconds / (imageBytesOf(stage) / 1e9),
+    peakRssMiB: Math.round(storm.peakRssBytes / 2 ** 20),
     duplicateBytes: reports.reduce((sum, report) => sum + report.duplicateBytes, 0),
     badChunks: reports.reduce((sum, report) => sum + report.badChunks, 0),
     verifiedImages: wrong.filter((count) => count === 0).length,

@@ -29,7 +29,13 @@ describe('exit codes', () => {
   });
 
   test('follow the daemon’s own code across the control socket', () => {
-    expect(exitCodeFor(new CodedError('CONTROL_REMOTE', 'message', { details: { code: 'ORIGIN_NOT_FOUND' } }))).toBe(3);
+    expect(
+      exitCodeFor(
+        new CodedError('CONTROL_REMOTE', 'message', {
+          details: { codes: ['IMAGE_SOURCE_FAILED', 'ORIGIN_NOT_FOUND'] },
+        }),
+      ),
+    ).toBe(3);
   });
 
   test('follow the cause where the error itself says nothing', () => {
