@@ -8,14 +8,17 @@ export interface StreamTarget {
   readonly signal: AbortSignal;
 }
 
-/** Opens a stream on the first of a peer's connections that is open. What goes wrong is a SwarmError; whether the signal did it, the caller knows. */
+/**
+ * Opens a stream on the newest of a peer's connections: an older one may be left from before it restarted.
+ * What goes wrong is a SwarmError; whether the signal did it, the caller knows.
+ */
 export async function openStream(
   connections: readonly Connection[],
   { peer, protocol, signal }: StreamTarget,
   maxOutboundStreams: number,
 ): Promise<Stream> {
   const details = { peer, protocol };
-  const connection = connections.find(({ status }) => status === 'open');
+  const connection = connections.findLast(({ status }) => status === 'open');
   if (!connection) throw new SwarmError('SWARM_UNREACHABLE', 'the peer is not connected', { details, canRetry: true });
   try {
     return await connection.newStream(protocol, { signal, maxOutboundStreams });

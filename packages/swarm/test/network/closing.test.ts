@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { systemRandom } from '@quarry/runtime';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { generateClusterKey, parseClusterKey } from '../../src/network/cluster-key.ts';
@@ -82,9 +82,13 @@ describe('closing', () => {
     timeout: 30_000,
   }, async () => {
     const key = generateClusterKey(systemRandom);
-    const child = spawn(process.execPath, ['--conditions=source', join(import.meta.dirname, 'peer-process.ts'), key], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      process.execPath,
+      ['--conditions=source', fileURLToPath(new URL('./peer-process.ts', import.meta.url)), key],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     onTestFinished(async () => {
       child.kill('SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
