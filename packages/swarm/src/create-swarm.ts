@@ -196,6 +196,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         wanters: inventory.wanters(descriptor.id),
       }),
       ban,
+      distrusted: () => [...banned.keys()],
       seek,
     },
     options,

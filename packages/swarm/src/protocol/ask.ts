@@ -1,9 +1,10 @@
 import { ByteWriter, idBytes, packIdFrom } from '@quarry/content';
 import type { PackId } from '@quarry/content';
+import type { PeerId } from '../ports/network.ts';
 import { PLAIN } from './get-piece.ts';
 import { readPackHaves, writePackHaves } from './haves-message.ts';
 import type { PackHave } from './haves-message.ts';
-import { parseMessage, readList } from './message.ts';
+import { parseMessage, readList, readPeerId } from './message.ts';
 import { readPieceSet, writePieceSet } from './piece-set.ts';
 import type { PieceSet } from './piece-set.ts';
 import { protocolLimits } from './protocol-limits.ts';
@@ -15,6 +16,12 @@ export interface AskedPack {
   readonly need: PieceSet;
   /** What it has: proof that what it was given arrived. */
   readonly have: PieceSet;
+}
+
+export interface Ask {
+  readonly packs: readonly AskedPack[];
+  /** Peers that sent this asker bytes without their digests. */
+  readonly distrusts: readonly PeerId[];
 }
 
 export type AskAnswer =
@@ -35,7 +42,7 @@ const GIVEN = 0;
 const WAIT = 1;
 const DRY = 2;
 
-export function encodeAsk(packs: readonly AskedPack[]): Uint8Array {
+export function encodeAsk({ packs, distrusts }: Ask): Uint8Array {
   const writer = new ByteWriter(8 + packs.length * 112);
   writer.varint(packs.length);
   for (const { pack, need, have } of packs) {
@@ -43,19 +50,23 @@ export function encodeAsk(packs: readonly AskedPack[]): Uint8Array {
     writePieceSet(writer, need);
     writePieceSet(writer, have);
   }
+  writer.varint(distrusts.length);
+  for (const peer of distrusts) writer.text(peer);
   return writer.finish();
 }
 
-export function decodeAsk(bytes: Uint8Array): AskedPack[] {
-  const { maxAskBytes, maxAskPacks } = protocolLimits;
+export function decodeAsk(bytes: Uint8Array): Ask {
+  const { maxAskBytes, maxAskPacks, maxDistrusts } = protocolLimits;
   return parseMessage('ask', bytes, maxAskBytes, (reader) => {
     const seen = new Set<PackId>();
-    return readList(reader, 'packs', { max: maxAskPacks, itemBytes: 36 }, () => {
+    const packs = readList(reader, 'packs', { max: maxAskPacks, itemBytes: 36 }, () => {
       const pack = packIdFrom(reader.view(32));
       if (seen.has(pack)) throw reader.malformed('names a pack twice');
       seen.add(pack);
       return { pack, need: readPieceSet(reader), have: readPieceSet(reader) };
     });
+    const distrusts = readList(reader, 'distrusts', { max: maxDistrusts, itemBytes: 2 }, () => readPeerId(reader));
+    return { packs, distrusts };
   });
 }
 

@@ -14,6 +14,7 @@ export interface ProtocolLimits {
   readonly maxWants: number;
   readonly maxHavesBytes: number;
   readonly maxAskPacks: number;
+  readonly maxDistrusts: number;
   readonly maxAskBytes: number;
   readonly maxGetHavesPacks: number;
   readonly maxRecords: number;
@@ -40,7 +41,9 @@ export const protocolLimits: ProtocolLimits = Object.freeze({
   maxWants: 1024,
   maxHavesBytes: 256 * (32 + PIECE_SET_BYTES) + 1024 * 8 + 64,
   maxAskPacks: 128,
-  maxAskBytes: 128 * (32 + 2 * PIECE_SET_BYTES) + 16,
+  /** Peers that one ask names as liars. */
+  maxDistrusts: 32,
+  maxAskBytes: 128 * (32 + 2 * PIECE_SET_BYTES) + 32 * 129 + 16,
   maxGetHavesPacks: 256,
   maxRecords: 256,
   maxRecordsBytes: 256 * (limits.maxImageRecordBytes + 2) + 16,

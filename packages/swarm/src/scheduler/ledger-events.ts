@@ -12,7 +12,9 @@ export type RegiveReason =
   /** Whoever was given it never showed it. */
   | 'unshown'
   /** Its holder shows it, but others still ask for it: it lies, or cannot be reached. */
-  | 'unserved';
+  | 'unserved'
+  /** Several askers say that its holder sends bytes without their digests. */
+  | 'distrusted';
 
 /** `ask` is a number that the caller chose and never uses again. */
 export type LedgerEvent =
@@ -25,6 +27,8 @@ export type LedgerEvent =
       readonly asker: PeerId;
       readonly entries: readonly AskEntry[];
       readonly isLacking: boolean;
+      /** Peers that lied to this asker. */
+      readonly distrusts: readonly PeerId[];
     }
   /** A plain request for a piece, which receivers make of a seeder only when all else failed. */
   | {
@@ -67,6 +71,8 @@ export interface LedgerOptions {
   readonly regiveAfterMs: number;
   /** The wants of an asker that has been silent for this long do not count any more. */
   readonly forgetAskMs: number;
+  /** Whom at least two askers and this part of all call a liar gets nothing, and what it was given is given again. */
+  readonly distrustFraction: number;
 }
 
 export const ledgerDefaults: LedgerOptions = Object.freeze({
@@ -74,12 +80,15 @@ export const ledgerDefaults: LedgerOptions = Object.freeze({
   longPollMs: 1500,
   regiveAfterMs: 5000,
   forgetAskMs: 10_000,
+  // More than the liars that are to be survived (a tenth), or they could call honest nodes liars.
+  distrustFraction: 0.2,
 });
 
 export interface LedgerStatus {
   readonly askers: number;
   readonly waiting: number;
   readonly serving: number;
+  readonly distrusted: readonly PeerId[];
   readonly gives: number;
   readonly regives: Readonly<Record<RegiveReason, number>>;
 }

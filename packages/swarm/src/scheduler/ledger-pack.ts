@@ -133,7 +133,7 @@ export class LedgerPack {
   }
 
   /** Forgets what an asker wanted and had. */
-  removeAsker(asker: PeerId): void {
+  removeAsker(asker: PeerId, reason: RegiveReason): void {
     const want = this.#wants.get(asker);
     if (!want) return;
     this.endWant(asker);
@@ -142,7 +142,9 @@ export class LedgerPack {
       if (((this.held[piece] ?? 0) & (want.have[piece] ?? 0)) === 0) continue;
       let held = 0;
       for (const other of this.#wants.values()) held |= other.have[piece] ?? 0;
-      this.held[piece] = held & (this.ever[piece] ?? 0);
+      held &= this.ever[piece] ?? 0;
+      if (held !== this.held[piece]) this.#losses.set(piece, reason);
+      this.held[piece] = held;
     }
   }
 

@@ -21,6 +21,10 @@ export interface SeederLedger {
   status(): LedgerStatus;
 }
 
+const NOBODY: ReadonlySet<PeerId> = new Set();
+/** One voice is not enough. */
+const MIN_ACCUSERS = 2;
+
 interface Asker {
   readonly id: PeerId;
   readonly packs: Set<LedgerPack>;
@@ -28,6 +32,8 @@ interface Asker {
   /** Its place in the queue while it waits for a slot, kept over repeated asks. */
   place: number | undefined;
   toldLackingAtMs: number;
+  /** Whom it calls liars. */
+  distrusts: ReadonlySet<PeerId>;
 }
 
 interface Waiting {
@@ -45,6 +51,7 @@ interface LedgerState {
   readonly random: Random;
   readonly packs: Map<PackId, LedgerPack>;
   readonly askers: Map<PeerId, Asker>;
+  readonly distrusted: Set<PeerId>;
   readonly waiting: Map<number, Waiting>;
   readonly serving: Map<number, { readonly pack: LedgerPack; readonly gift: Gift }>;
   /** Grows whenever something can be given that could not before. */
@@ -65,6 +72,7 @@ export function createSeederLedger(
     random: deps.random,
     packs: new Map(),
     askers: new Map(),
+    distrusted: new Set(),
     waiting: new Map(),
     serving: new Map(),
     version: 0,
@@ -72,7 +80,7 @@ export function createSeederLedger(
     actions: [],
     nowMs: 0,
     gives: 0,
-    regives: { sendFailed: 0, holderGone: 0, unshown: 0, unserved: 0 },
+    regives: { sendFailed: 0, holderGone: 0, unshown: 0, unserved: 0, distrusted: 0 },
   };
   return {
     handle(event, nowMs) {
@@ -94,6 +102,7 @@ export function createSeederLedger(
       askers: state.askers.size,
       waiting: state.waiting.size,
       serving: state.serving.size,
+      distrusted: [...state.distrusted],
       gives: state.gives,
       regives: { ...state.regives },
     }),
@@ -130,14 +139,19 @@ function take(state: LedgerState, event: LedgerEvent): void {
       endServing(state, event.ask, 'sendFailed');
       return;
     case 'peerGone':
-      removeAsker(state, event.peer);
+      removeAsker(state, event.peer, 'holderGone');
       return;
     case 'tick':
   }
 }
 
 function takeAsk(state: LedgerState, event: LedgerEvent & { readonly kind: 'ask' }): void {
+  if (state.distrusted.has(event.asker)) {
+    state.actions.push({ kind: 'dry', ask: event.ask, lacking: [] });
+    return;
+  }
   const asker = askerFor(state, event.asker);
+  takeAccusations(state, asker, event.distrusts);
   asker.lastAskMs = state.nowMs;
   forgetSilent(state);
   const named = new Set<LedgerPack>();
@@ -175,6 +189,25 @@ function takeAsk(state: LedgerState, event: LedgerEvent & { readonly kind: 'ask'
   }
 }
 
+/**
+ * A liar is only found by those who ask it, so each asker names those it found. Whom enough of them name is given nothing more, and what it
+ * was given is everybody's again: without this a tenth of liars would hold back a tenth of all pieces until the deadline.
+ */
+function takeAccusations(state: LedgerState, asker: Asker, distrusts: readonly PeerId[]): void {
+  const isNews = distrusts.some((peer) => !asker.distrusts.has(peer));
+  asker.distrusts = new Set(distrusts);
+  if (!isNews) return;
+  const enough = Math.max(MIN_ACCUSERS, Math.ceil(state.askers.size * state.options.distrustFraction));
+  for (const accused of distrusts) {
+    if (accused === asker.id || state.distrusted.has(accused)) continue;
+    let accusers = 0;
+    for (const other of state.askers.values()) if (other.distrusts.has(accused)) accusers += 1;
+    if (accusers < enough) continue;
+    state.distrusted.add(accused);
+    removeAsker(state, accused, 'distrusted');
+  }
+}
+
 /** Chunks that somebody should have by now and that this asker still needs become giveable again, one piece for each ask. */
 function reclaimOverdue(state: LedgerState, asker: Asker, event: LedgerEvent & { readonly kind: 'ask' }): void {
   const { regiveAfterMs } = state.options;
@@ -195,7 +228,7 @@ function takePlain(state: LedgerState, event: LedgerEvent & { readonly kind: 'pl
   const pack = state.packs.get(event.pack);
   const { ask, piece, mask } = event;
   const ours = mask & (pack?.ours[piece] ?? 0);
-  if (!pack || ours !== mask) {
+  if (!pack || ours !== mask || state.distrusted.has(event.asker)) {
     state.actions.push({ kind: 'dry', ask, lacking: [] });
     return;
   }
@@ -296,7 +329,7 @@ function endServing(state: LedgerState, ask: number, reason: RegiveReason): void
 }
 
 /** What it was given and nobody else has shown is nobody's now. */
-function removeAsker(state: LedgerState, id: PeerId): void {
+function removeAsker(state: LedgerState, id: PeerId, reason: RegiveReason): void {
   const asker = state.askers.get(id);
   if (!asker) return;
   state.askers.delete(id);
@@ -304,9 +337,9 @@ function removeAsker(state: LedgerState, id: PeerId): void {
   for (const pack of asker.packs) {
     for (const gift of pack.giftsTo(id)) {
       state.serving.delete(gift.ask);
-      pack.lose(gift, 'holderGone');
+      pack.lose(gift, reason);
     }
-    pack.removeAsker(id);
+    pack.removeAsker(id, reason);
   }
   state.version += 1;
 }
@@ -322,7 +355,14 @@ function forgetSilent(state: LedgerState): void {
 function askerFor(state: LedgerState, id: PeerId): Asker {
   let asker = state.askers.get(id);
   if (!asker) {
-    asker = { id, packs: new Set(), lastAskMs: state.nowMs, place: undefined, toldLackingAtMs: -Infinity };
+    asker = {
+      id,
+      packs: new Set(),
+      lastAskMs: state.nowMs,
+      place: undefined,
+      toldLackingAtMs: -Infinity,
+      distrusts: NOBODY,
+    };
     state.askers.set(id, asker);
   }
   return asker;

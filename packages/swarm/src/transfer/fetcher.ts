@@ -28,6 +28,7 @@ export interface FetcherDeps {
   readonly wantsChanged: (added: readonly PackId[], signal: AbortSignal | undefined) => Promise<void>;
   readonly knownOf: (descriptor: PackDescriptor) => KnownOfPack;
   readonly ban: (peer: PeerId, reason: string) => void;
+  readonly distrusted: () => readonly PeerId[];
   readonly seek: (pack: PackId, piece: number) => void;
 }
 
@@ -80,7 +81,8 @@ export function createFetcher(
     cancelTick();
     tickAtMs = wakeAtMs;
     if (wakeAtMs === undefined) return;
-    cancelTick = clock.after(wakeAtMs - clock.now(), () => {
+    // Never less than a millisecond: a timer may fire an unmeasurable moment early, and would be set again for ever.
+    cancelTick = clock.after(Math.max(1, wakeAtMs - clock.now()), () => {
       tickAtMs = undefined;
       say({ kind: 'tick' });
     });
@@ -169,6 +171,7 @@ export function createFetcher(
     store,
     clock,
     descriptorOf: (pack) => packs.get(pack)?.descriptor,
+    distrusted: deps.distrusted,
     readLastResort,
     say,
     heard,

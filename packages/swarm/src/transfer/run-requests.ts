@@ -2,7 +2,7 @@ import { maskedBytes, verifyPiece } from '@quarry/content';
 import type { PackDescriptor, PackId, PackStore, SourceKind, VerifiedPiece } from '@quarry/content';
 import { isCodedError } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
-import type { Network } from '../ports/network.ts';
+import type { Network, PeerId } from '../ports/network.ts';
 import { decodeAskAnswer, encodeAsk } from '../protocol/ask.ts';
 import { decodePieceAnswer, encodeGetPiece } from '../protocol/get-piece.ts';
 import { masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
@@ -27,6 +27,8 @@ export interface RequestRunnerDeps {
   readonly store: PackStore;
   readonly clock: Clock;
   readonly descriptorOf: (pack: PackId) => PackDescriptor | undefined;
+  /** Peers that lied to this node, the latest last. */
+  readonly distrusted: () => readonly PeerId[];
   /** Reads from the last resort of a fetch that covers these chunks, or as many of them as one does. */
   readonly readLastResort: (
     pack: PackId,
@@ -130,7 +132,8 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       const shape = asked.get(pack);
       return shape ? [{ pack, need: pieceSetOf(need, shape), have: pieceSetOf(have, shape) }] : [];
     });
-    const bytes = await network.request(seeder, protocols.ask, encodeAsk(entries), {
+    const distrusts = deps.distrusted().slice(-protocolLimits.maxDistrusts);
+    const bytes = await network.request(seeder, protocols.ask, encodeAsk({ packs: entries, distrusts }), {
       signal: current.controller.signal,
       maxBytes: protocolLimits.maxAskAnswerBytes,
       onProgress: onProgress(request, current),

@@ -40,7 +40,9 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     }
     cancelTick();
     const wakeAtMs = ledger.wakeAtMs();
-    if (wakeAtMs !== undefined) cancelTick = clock.after(wakeAtMs - clock.now(), () => say({ kind: 'tick' }));
+    if (wakeAtMs === undefined) return;
+    // Never less than a millisecond: a timer may fire an unmeasurable moment early, and would be set again for ever.
+    cancelTick = clock.after(Math.max(1, wakeAtMs - clock.now()), () => say({ kind: 'tick' }));
   };
   const tellHolding = (pack: PackId): void => {
     const present = store.present(pack);
@@ -93,7 +95,7 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     });
 
   const takeAsk = async (request: Request): Promise<Answer> => {
-    const asked = decodeAsk(request.bytes);
+    const { packs: asked, distrusts } = decodeAsk(request.bytes);
     const unknown: PackHave[] = [];
     const entries = asked.flatMap(({ pack, need, have }) => {
       if (!shapes.has(pack)) tellHolding(pack);
@@ -103,7 +105,8 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
       return [];
     });
     const ask = (lastAsk += 1);
-    const event: LedgerEvent = { kind: 'ask', ask, asker: request.peer, entries, isLacking: unknown.length > 0 };
+    const isLacking = unknown.length > 0;
+    const event: LedgerEvent = { kind: 'ask', ask, asker: request.peer, entries, isLacking, distrusts };
     const action = await decide(ask, event, request.signal);
     if (action.kind === 'wait') return encodeAskRefusal({ kind: 'wait', ahead: action.ahead });
     if (action.kind === 'give') {

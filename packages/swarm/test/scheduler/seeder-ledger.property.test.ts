@@ -84,7 +84,7 @@ class Observer {
       need: this.need(asker, id).slice(),
       have: this.have(asker, id).slice(),
     }));
-    this.say({ kind: 'ask', ask, asker, entries, isLacking: false });
+    this.say({ kind: 'ask', ask, asker, entries, isLacking: false, distrusts: [] });
   }
 
   sent(ask: number, arrived: boolean): void {

@@ -27,7 +27,7 @@ function createLedger(options: Partial<LedgerOptions> = {}) {
       const pack = need.length === small.pieceCount ? small.id : large.id;
       const ask = next++;
       const entries = [{ pack, need, have }];
-      return { ask, actions: say({ kind: 'ask', ask, asker, entries, isLacking: false }, nowMs) };
+      return { ask, actions: say({ kind: 'ask', ask, asker, entries, isLacking: false, distrusts: [] }, nowMs) };
     },
   };
 }
@@ -51,7 +51,7 @@ describe('the seeder ledger', () => {
     ];
     const busy = ledger.ask(B, fullMasks(large), 0);
     ledger.ask(C, fullMasks(large), 0);
-    ledger.say({ kind: 'ask', ask: 100, asker: A, entries, isLacking: false }, 1);
+    ledger.say({ kind: 'ask', ask: 100, asker: A, entries, isLacking: false, distrusts: [] }, 1);
     ledger.say({ kind: 'askEnded', ask: 2 }, 2); // C's place, which is before A's
     expect(given(ledger.say({ kind: 'sent', ask: busy.ask }, 3))).toMatchObject({ ask: 100, pack: large.id });
   });
