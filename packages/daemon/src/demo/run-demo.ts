@@ -199,7 +199,7 @@ async function stormThroughQuarry(
   const originBytes = (await link.bytesOut()) - before;
   const used = await usage();
   if (stage.directory !== undefined) {
-    const statuses = await Promise.all(hosts.map(({ client }) => client.status({ signal: stage.signal })));
+    const statuses = await Promise.all([seeder, ...hosts].map(({ client }) => client.status({ signal: stage.signal })));
     await writeFile(join(stage.root, 'statuses.json'), `${JSON.stringify(statuses, null, 2)}\n`);
   }
   return {
@@ -209,7 +209,10 @@ async function stormThroughQuarry(
 }
 
 /** The seeder stands on the store's side of the link: it reads the images by path, and everything it gives passes the relay. */
-async function startSeeder(stage: Stage, link: Link): Promise<{ readonly id: string; readonly process: Child }> {
+async function startSeeder(
+  stage: Stage,
+  link: Link,
+): Promise<{ readonly id: string; readonly process: Child; readonly client: ControlClient }> {
   const directory = join(stage.root, 'seeder');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await writeClusterKey(join(stage.root, 'cluster.key'));
@@ -227,7 +230,7 @@ async function startSeeder(stage: Stage, link: Link): Promise<{ readonly id: str
   const { failures } = await seeder.said('images', { signal: stage.signal, withinMs: 10 * START_WITHIN_MS });
   if (Array.isArray(failures) && failures.length > 0)
     throw new DemoError('DEMO_PART_FAILED', `the seeder could not ingest: ${JSON.stringify(failures)}`);
-  return { id: String(nodeId), process: seeder };
+  return { id: String(nodeId), process: seeder, client: createControlClient(join(directory, 'control.sock')) };
 }
 
 async function startNode(
