@@ -14,14 +14,18 @@ export interface Content {
 const BLOCK_BYTES = 4 * 2 ** 20;
 
 /**
- * What is measured with: random bytes without holes, which nothing can save work on; and a raw disk image, half of it data, the rest holes, which `cp` leaves
- * out without reading them. Both have just been written, so they are in the page cache; they are synced, so that nobody else's write-back is measured.
+ * What is measured with, each just written, so in the page cache, and synced, so that nobody else's write-back is measured:
+ * - random disk: a raw disk full of random bytes, without holes. Nothing can save work on it; cut at fixed offsets, as disk images are.
+ * - random bytes: the same without a disk's boot sector, so cut by content, as compressed images are.
+ * - sparse disk: a raw disk image, half of it data, the rest holes, which `cp` leaves out without reading them.
  */
 export async function makeContents({ directory, sizeBytes, signal, tell }: BenchOptions): Promise<readonly Content[]> {
   tell('making the files to measure with');
-  const random = join(directory, 'random.bin');
-  await writeRandom(random, sizeBytes, signal);
-  const [disk] = await makeImages({
+  const randomDisk = join(directory, 'random-disk.raw');
+  const randomBytes = join(directory, 'random-bytes.bin');
+  await writeRandom(randomDisk, sizeBytes, true, signal);
+  await writeRandom(randomBytes, sizeBytes, false, signal);
+  const [sparse] = await makeImages({
     dir: directory,
     seed: 1,
     baseBytes: sizeBytes / 2,
@@ -29,20 +33,23 @@ export async function makeContents({ directory, sizeBytes, signal, tell }: Bench
     format: 'raw',
     signal,
   });
-  if (!disk) throw new Error('the generator made no image');
-  for (const path of [random, disk.path]) await syncFile(path);
+  if (!sparse) throw new Error('the generator made no image');
+  for (const path of [randomDisk, randomBytes, sparse.path]) await syncFile(path);
   return [
-    { name: 'random', path: random, sizeBytes },
-    { name: 'disk image', path: disk.path, sizeBytes: disk.sizeBytes },
+    { name: 'random disk', path: randomDisk, sizeBytes },
+    { name: 'random bytes', path: randomBytes, sizeBytes },
+    { name: 'sparse disk', path: sparse.path, sizeBytes: sparse.sizeBytes },
   ];
 }
 
-async function writeRandom(path: string, sizeBytes: number, signal: AbortSignal): Promise<void> {
+async function writeRandom(path: string, sizeBytes: number, isDisk: boolean, signal: AbortSignal): Promise<void> {
   const file = await open(path, 'w');
   try {
     for (let at = 0; at < sizeBytes; at += BLOCK_BYTES) {
       signal.throwIfAborted();
-      await file.write(systemRandom.bytes(Math.min(BLOCK_BYTES, sizeBytes - at)));
+      const block = systemRandom.bytes(Math.min(BLOCK_BYTES, sizeBytes - at));
+      if (isDisk && at === 0) block.set([0x55, 0xaa], 510); // the end of a master boot record
+      await file.write(block);
     }
   } finally {
     await file.close();

@@ -73,6 +73,6 @@ await work(store);
 const seconds = (systemClock.now() - startMs) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
 console.log(
-  JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, user: user/1e6, system: system/1e6, peakRssMiB: process.resourceUsage().maxRSS / 1024 }),
+  JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakRssMiB: process.resourceUsage().maxRSS / 1024 }),
 );
 await store.close();
