@@ -62,7 +62,7 @@ export function createHttpOrigin({ clock }: { readonly clock: Clock }, options: 
     describe: (ref, { signal } = {}) => scope.run(signal, (call) => describe(ref, call)),
     list: ({ signal } = {}) =>
       scope.stream(signal, async function* list() {
-        yield* [];
+        yield* []; // nothing ever comes
         const message = `a plain HTTP server cannot say what images it has (${client.url}): name them`;
         throw new OriginError('ORIGIN_NO_LISTING', message, { details: { url: client.url } });
       }),

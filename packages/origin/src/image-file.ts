@@ -27,7 +27,7 @@ const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', '
  */
 export async function openImageFile(directory: string, name: string, call: Call): Promise<ImageFile> {
   const details = { directory, name };
-  const what = `${join(directory, name)}`;
+  const what = join(directory, name);
   let root: string;
   try {
     root = await call.wait(realpath(directory), what);
@@ -57,7 +57,7 @@ export async function openImageFile(directory: string, name: string, call: Call)
     return { handle, ...state };
   } catch (cause) {
     await handle?.close();
-    throw fileError(cause, what, details);
+    throw call.signal.aborted ? call.signal.reason : fileError(cause, what, details);
   }
 }
 
