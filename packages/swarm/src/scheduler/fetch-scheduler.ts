@@ -66,7 +66,7 @@ export function createFetchScheduler(
       placeAsks(state);
       planLeases(state);
       seekHolders(state);
-      giveUpFetches(state);
+      if (event.kind === 'tick') giveUpFetches(state);
       return state.actions;
     },
     wakeAtMs: () => nextWakeMs(state),
@@ -352,7 +352,7 @@ function findAsk(state: SchedulerState, request: number): StandingAsk | undefine
 
 /** No connected peer has what is open, but some member does. */
 function seekHolders(state: SchedulerState): void {
-  if (state.seekNotBeforeMs > state.nowMs || windowRoom(state) <= 0) return;
+  if (state.totals.distant === 0 || state.seekNotBeforeMs > state.nowMs || windowRoom(state) <= 0) return;
   const packs = [...state.packs.values()].filter(({ wanted }) => wanted.distant > 0);
   const pack = packs[pickIndex(state.random, packs.length)]?.wanted;
   if (!pack) return;
@@ -380,7 +380,7 @@ function loadOf(state: SchedulerState): SchedulerLoad {
     requests: state.flights.windowUsed,
     landing: state.flights.landing,
     asks: peers.filter((peer) => peer.seeder.ask).length,
-    unmetPieces: [...state.packs.values()].reduce((sum, { wanted }) => sum + wanted.unmet, 0),
+    unmetPieces: state.totals.unmet,
     parkedPeers: peers.filter((peer) => peer.parkedUntilMs !== undefined).map((peer) => peer.id),
     pieceTimeMs: state.pieceTimeMs.mean,
   };

@@ -1,6 +1,5 @@
 import { windowRoom } from './fill-window.ts';
 import type { SchedulerState } from './scheduler-state.ts';
-import { hasUnmet } from './standing-asks.ts';
 import { giveUpAtMs } from './track-fetches.ts';
 import { hedgeAfterMs, hedgeDueMs } from './watch-flights.ts';
 
@@ -25,7 +24,7 @@ export function nextWakeMs(state: SchedulerState): number | undefined {
     }
   }
   const hasRoom = windowRoom(state) > 0;
-  const needsAsk = hasUnmet(state);
+  const needsAsk = state.totals.unmet > 0;
   for (const peer of state.peers.values()) {
     const { ask } = peer.seeder;
     if (peer.parkedUntilMs !== undefined && peer.parkedUntilMs !== Infinity) at(peer.parkedUntilMs);
@@ -33,10 +32,9 @@ export function nextWakeMs(state: SchedulerState): number | undefined {
     else if (peer.role === 'seeder' && needsAsk) at(Math.max(peer.seeder.notBeforeMs, state.pacedUntilMs));
     if (hasRoom && peer.available > 0) at(Math.max(peer.notBeforeMs, state.pacedUntilMs));
   }
-  for (const { wanted } of state.packs.values()) {
-    if (wanted.cover && wanted.unmet > 0) at(Math.max(nowMs + IDLE_LOOK_MS, state.lease.notBeforeMs));
-    if (wanted.distant > 0) at(Math.max(nowMs + IDLE_LOOK_MS, state.seekNotBeforeMs));
-  }
-  for (const fetch of state.fetches.values()) at(giveUpAtMs(state, fetch));
+  if (needsAsk) at(Math.max(nowMs + IDLE_LOOK_MS, state.lease.notBeforeMs));
+  if (state.totals.distant > 0) at(Math.max(nowMs + IDLE_LOOK_MS, state.seekNotBeforeMs));
+  // Looked at by ticks alone: one that came due at another event still needs its tick.
+  for (const fetch of state.fetches.values()) at(Math.max(giveUpAtMs(state, fetch), nowMs + 1));
   return wakeMs === Infinity ? undefined : wakeMs;
 }

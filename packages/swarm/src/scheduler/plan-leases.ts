@@ -14,6 +14,7 @@ const MAX_LOOKS = 512;
  */
 export function planLeases(state: SchedulerState): void {
   const { lease, options, nowMs, flights } = state;
+  if (state.totals.unmet === 0) return;
   let looks = 0;
   for (const pack of state.packs.values()) {
     if (!isOpenForLeases(state, pack)) continue;

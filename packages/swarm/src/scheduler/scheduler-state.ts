@@ -10,7 +10,7 @@ import type { SchedulerOptions } from './scheduler-options.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
 import { createSmoothed } from './smoothed.ts';
 import type { Smoothed } from './smoothed.ts';
-import type { WantedPack } from './wanted-pack.ts';
+import type { PackTotals, WantedPack } from './wanted-pack.ts';
 
 export interface FetchState {
   readonly fetch: number;
@@ -54,6 +54,7 @@ export interface SchedulerState {
   /** Filled while one event is handled. */
   actions: FetchAction[];
   readonly packs: Map<PackId, PackState>;
+  readonly totals: PackTotals;
   readonly peers: Map<PeerId, SchedulerPeer>;
   /** Peers that left with a stain; they get it back when they return. */
   readonly formerPeers: Map<PeerId, SchedulerPeer>;
@@ -91,6 +92,7 @@ export function createSchedulerState(
     nowMs: 0,
     actions: [],
     packs: new Map(),
+    totals: { unmet: 0, distant: 0 },
     peers: new Map(),
     formerPeers: new Map(),
     fetches: new Map(),

@@ -15,10 +15,9 @@ const MAX_FAILURES = 2;
  * the one that rendezvous hashing names, so that two of them do not give it twice.
  */
 export function placeAsks(state: SchedulerState): void {
-  if (state.pacedUntilMs > state.nowMs) return;
+  if (state.totals.unmet === 0 || state.pacedUntilMs > state.nowMs) return;
   for (const seeder of state.peers.values()) {
     if (seeder.role !== 'seeder' || seeder.seeder.ask || seeder.seeder.notBeforeMs > state.nowMs) continue;
-    if (!hasUnmet(state)) return;
     const entries = entriesFor(state, seeder);
     if (entries.every((entry) => isEmptyMasks(entry.need))) {
       seeder.seeder.notBeforeMs = state.nowMs + EMPTY_ASK_PAUSE_MS;
@@ -35,11 +34,6 @@ export function placeAsks(state: SchedulerState): void {
     seeder.seeder.ask = ask;
     state.actions.push({ kind: 'ask', request: ask.request, seeder: seeder.id, entries });
   }
-}
-
-export function hasUnmet(state: SchedulerState): boolean {
-  for (const { wanted } of state.packs.values()) if (wanted.unmet > 0) return true;
-  return false;
 }
 
 /** New wants must not wait until an ask that was made without them comes back empty. One that is being answered stays. */

@@ -109,7 +109,7 @@ export function packFor(state: SchedulerState, descriptor: WantedPack['descripto
   const known = state.packs.get(descriptor.id);
   if (known) return known;
   const pack: PackState = {
-    wanted: new WantedPack(descriptor),
+    wanted: new WantedPack(descriptor, state.totals),
     fetches: new Set(),
     lease: {
       rivals: [],

@@ -8,6 +8,12 @@ export interface PeerPack {
   available: number;
 }
 
+/** `unmet` and `distant` over all packs: most decisions end by a look at them. */
+export interface PackTotals {
+  unmet: number;
+  distant: number;
+}
+
 /** What the pack must know of a peer: it keeps the sum of `available` over all packs, so that a useless peer is skipped at once. */
 export interface PackPeer {
   available: number;
@@ -19,6 +25,7 @@ export interface PackPeer {
  * change (each costs one walk over the peers that have the pack), so that no decision has to look at pieces × peers.
  */
 export class WantedPack {
+  readonly #totals: PackTotals;
   readonly descriptor: PackDescriptor;
   /** Wanted and not yet present here. */
   readonly need: PieceMasks;
@@ -37,13 +44,12 @@ export class WantedPack {
   readonly peers: Map<PackPeer, PeerPack> = new Map();
   /** Pieces with open chunks that nobody shows. */
   unmet = 0;
-  /** Pieces with open chunks. */
-  openPieces = 0;
   /** Pieces with open chunks that only unconnected members show. */
   distant = 0;
 
-  constructor(descriptor: PackDescriptor) {
+  constructor(descriptor: PackDescriptor, totals: PackTotals) {
     this.descriptor = descriptor;
+    this.#totals = totals;
     const { pieceCount } = descriptor;
     this.need = emptyMasks(pieceCount);
     this.have = emptyMasks(pieceCount);
@@ -134,24 +140,32 @@ export class WantedPack {
   #uncount(piece: number): void {
     const open = this.open(piece);
     if (open === 0) return;
-    this.openPieces -= 1;
-    if (this.unmetMask(piece) !== 0) this.unmet -= 1;
-    else if ((open & ~(this.shown[piece] ?? 0)) !== 0) this.distant -= 1;
+    if (this.unmetMask(piece) !== 0) this.#addUnmet(-1);
+    else if ((open & ~(this.shown[piece] ?? 0)) !== 0) this.#addDistant(-1);
   }
 
   /** Counts the piece again, and corrects each peer's `available` where the open chunks changed from `openBefore`. */
   #count(piece: number, openBefore: number): void {
     const open = this.open(piece);
     if (open !== 0) {
-      this.openPieces += 1;
-      if (this.unmetMask(piece) !== 0) this.unmet += 1;
-      else if ((open & ~(this.shown[piece] ?? 0)) !== 0) this.distant += 1;
+      if (this.unmetMask(piece) !== 0) this.#addUnmet(1);
+      else if ((open & ~(this.shown[piece] ?? 0)) !== 0) this.#addDistant(1);
     }
     if (open === openBefore) return;
     for (const [peer, entry] of this.peers) {
       const mask = entry.masks[piece] ?? 0;
       this.#adjust(peer, entry, (mask & openBefore) !== 0, (mask & open) !== 0);
     }
+  }
+
+  #addUnmet(step: 1 | -1): void {
+    this.unmet += step;
+    this.#totals.unmet += step;
+  }
+
+  #addDistant(step: 1 | -1): void {
+    this.distant += step;
+    this.#totals.distant += step;
   }
 
   #adjust(peer: PackPeer, entry: PeerPack, was: boolean, is: boolean): void {

@@ -1,0 +1,215 @@
+import { imageRef, manifestIdFrom, packIdFrom, publicDomain, signImageRecord } from '@quarry/content';
+import type { ImageRecord } from '@quarry/content';
+import { generateKeyPairSync, sign } from 'node:crypto';
+import fc from 'fast-check';
+import type { PeerId } from '../../src/ports/network.ts';
+import { decodeAsk, decodeAskAnswer, encodeAsk, encodeAskRefusal, encodeGivenHead } from '../../src/protocol/ask.ts';
+import {
+  decodeBlobAnswer,
+  decodeGetBlob,
+  encodeBlobHead,
+  encodeBlobRefusal,
+  encodeGetBlob,
+} from '../../src/protocol/get-blob.ts';
+import { decodeGetHaves, decodeHavesAnswer, encodeGetHaves, encodeHavesAnswer } from '../../src/protocol/get-haves.ts';
+import {
+  decodeGetPiece,
+  decodePieceAnswer,
+  encodeGetPiece,
+  encodePieceHead,
+  encodePieceRefusal,
+} from '../../src/protocol/get-piece.ts';
+import { decodeHavesMessage, encodeHavesMessage } from '../../src/protocol/haves-message.ts';
+import { decodeHelloAnswer, encodeHelloAnswer } from '../../src/protocol/hello.ts';
+import { decodeMemberRecord, encodeMemberRecord } from '../../src/protocol/member-record.ts';
+import { pieceSetOf } from '../../src/protocol/piece-set.ts';
+import {
+  decodeFindRecords,
+  decodeListRecords,
+  decodeRecordsAnswer,
+  encodeFindRecords,
+  encodeListRecords,
+  encodeRecordsAnswer,
+} from '../../src/protocol/records.ts';
+import { fullMask, shapeFor } from '../../src/scheduler/piece-masks.ts';
+
+/** One message of the protocol: something of its kind, and how it becomes bytes and itself again. */
+export interface MessageKind {
+  readonly name: string;
+  readonly arbitrary: fc.Arbitrary<unknown>;
+  readonly encode: (message: never) => Uint8Array;
+  readonly decode: (bytes: Uint8Array) => unknown;
+}
+
+const kind = <T>(
+  name: string,
+  arbitrary: fc.Arbitrary<T>,
+  encode: (message: T) => Uint8Array,
+  decode: (bytes: Uint8Array) => unknown,
+): MessageKind => ({ name, arbitrary, encode: encode as MessageKind['encode'], decode });
+
+const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const packArb = bytes32.map(packIdFrom);
+const peerArb = fc.string({
+  unit: fc.constantFrom(...'12D3KooWabcXYZ'),
+  minLength: 1,
+  maxLength: 60,
+}) as fc.Arbitrary<PeerId>;
+const shape = shapeFor(4096);
+const masksArb = fc.array(fc.tuple(fc.nat(255), fc.oneof(fc.constant(0xffff), fc.integer({ min: 1, max: 0xfffe }))), {
+  maxLength: 40,
+});
+const setArb = masksArb.map((entries) => {
+  const masks = new Uint16Array(shape.pieceCount);
+  for (const [piece, mask] of entries) masks[piece] = mask & fullMask(shape, piece);
+  return pieceSetOf(masks, shape);
+});
+const havesArb = fc.uniqueArray(fc.record({ pack: packArb, set: setArb }), {
+  maxLength: 6,
+  selector: (have) => have.pack,
+});
+const addressesArb = fc.array(fc.constantFrom('/ip4/10.0.0.1/tcp/4001', '/dns4/a.example/tcp/1', ''), { maxLength: 3 });
+const sequenceArb = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const memberArb = fc.record({
+  peer: peerArb,
+  role: fc.constantFrom('node' as const, 'seeder' as const),
+  zone: fc.constantFrom('', 'rack-7', 'Zürich'),
+  addresses: addressesArb,
+  sequence: sequenceArb,
+  sentAtMs: sequenceArb,
+  ttlMs: fc.nat(3_600_000),
+});
+const bodyArb = fc.uint8Array({ maxLength: 200 });
+const pieceArb = fc.record({ pack: packArb, piece: fc.nat(255), mask: fc.integer({ min: 1, max: 0xffff }) });
+
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const signer = {
+  publicKey: new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }).subarray(-32)),
+  sign: async (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, privateKey)),
+};
+export const someRecords: readonly ImageRecord[] = await Promise.all(
+  ['a', 'b'].map((name) =>
+    signImageRecord(
+      {
+        ref: imageRef(name),
+        domain: publicDomain,
+        imageBytes: 5,
+        hash: undefined,
+        manifest: manifestIdFrom(new Uint8Array(32)),
+        publishedAtMs: 1_750_000_000_000,
+      },
+      signer,
+    ),
+  ),
+);
+
+function joined(head: Uint8Array, body: Uint8Array): Uint8Array {
+  return new Uint8Array(Buffer.concat([head, body]));
+}
+
+export const messageKinds: readonly MessageKind[] = [
+  kind('member record', memberArb, encodeMemberRecord, decodeMemberRecord),
+  kind(
+    'answer to a hello',
+    fc.record({
+      record: memberArb,
+      hints: fc.array(fc.record({ peer: peerArb, addresses: addressesArb }), { maxLength: 4 }),
+    }),
+    encodeHelloAnswer,
+    decodeHelloAnswer,
+  ),
+  kind(
+    'haves message',
+    fc.record({
+      sequence: sequenceArb,
+      packs: havesArb,
+      wants: fc.option(fc.array(fc.constantFrom('0123456789abcdef', 'ffffffffffffffff'), { maxLength: 3 }), {
+        nil: undefined,
+      }),
+    }),
+    encodeHavesMessage,
+    decodeHavesMessage,
+  ),
+  kind('request for haves', fc.array(packArb, { maxLength: 5 }), encodeGetHaves, decodeGetHaves),
+  kind(
+    'answer about haves',
+    fc.record({ sequence: sequenceArb, packs: havesArb }),
+    encodeHavesAnswer,
+    decodeHavesAnswer,
+  ),
+  kind('request for a piece', pieceArb, encodeGetPiece, decodeGetPiece),
+  kind(
+    'piece',
+    bodyArb.map((body) => ({ kind: 'piece' as const, body })),
+    ({ body }) => joined(encodePieceHead(), body),
+    decodePieceAnswer,
+  ),
+  kind(
+    'refusal of a piece',
+    fc.oneof(
+      fc.nat(1000).map((queueLength) => ({ kind: 'busy' as const, queueLength })),
+      fc.constantFrom({ kind: 'absent' as const }, { kind: 'refused' as const }),
+    ),
+    encodePieceRefusal,
+    decodePieceAnswer,
+  ),
+  kind(
+    'ask',
+    fc.record({
+      packs: fc.uniqueArray(fc.record({ pack: packArb, need: setArb, have: setArb }), {
+        maxLength: 4,
+        selector: (asked) => asked.pack,
+      }),
+      distrusts: fc.array(peerArb, { maxLength: 3 }),
+    }),
+    encodeAsk,
+    decodeAsk,
+  ),
+  kind(
+    'given piece',
+    fc.tuple(pieceArb, bodyArb).map(([piece, body]) => ({ kind: 'given' as const, ...piece, body })),
+    (given) => joined(encodeGivenHead(given), given.body),
+    decodeAskAnswer,
+  ),
+  kind(
+    'refusal of an ask',
+    fc.oneof(
+      fc.nat(1000).map((ahead) => ({ kind: 'wait' as const, ahead })),
+      havesArb.map((lacking) => ({ kind: 'dry' as const, lacking })),
+    ),
+    encodeAskRefusal,
+    decodeAskAnswer,
+  ),
+  kind('request for a blob', fc.record({ id: bytes32, insists: fc.boolean() }), encodeGetBlob, decodeGetBlob),
+  kind(
+    'blob',
+    bodyArb.map((body) => ({ kind: 'blob' as const, body })),
+    ({ body }) => joined(encodeBlobHead(), body),
+    (bytes) => decodeBlobAnswer(bytes, 200),
+  ),
+  kind(
+    'refusal of a blob',
+    fc.oneof(
+      fc.constant({ kind: 'absent' as const }),
+      fc.array(peerArb, { maxLength: 8 }).map((peers) => ({ kind: 'elsewhere' as const, peers })),
+    ),
+    encodeBlobRefusal,
+    (bytes) => decodeBlobAnswer(bytes, 200),
+  ),
+  kind(
+    'request for records',
+    fc.constantFrom('a', 'Zürich', 'x'.repeat(255)).map(imageRef),
+    encodeFindRecords,
+    decodeFindRecords,
+  ),
+  kind(
+    'request for a list of records',
+    fc.record({
+      after: fc.option(fc.constantFrom('a', 'b').map(imageRef), { nil: undefined }),
+      limit: fc.integer({ min: 1, max: 256 }),
+    }),
+    encodeListRecords,
+    decodeListRecords,
+  ),
+  kind('answer with records', fc.subarray([...someRecords]), encodeRecordsAnswer, decodeRecordsAnswer),
+];
