@@ -5,6 +5,8 @@ export type DaemonErrorCode =
   | 'DAEMON_IMAGE_NOT_FOUND'
   /** What was named for seeding is not there, or nothing can be listed. */
   | 'DAEMON_SEED_NOT_FOUND'
+  /** Nobody whom this node trusts vouches for the image, and no hash is known to hold it against. */
+  | 'DAEMON_PUBLISHER_UNTRUSTED'
   /** A value in a request that does not fit: a hash, a path. */
   | 'DAEMON_BAD_REQUEST'
   /** The file to make exists. */

@@ -22,7 +22,7 @@ import type {
 } from '@quarry/content';
 import { fetchImage, ingestImage, rebuildImage } from '@quarry/image';
 import type { Trust } from '@quarry/image';
-import { errorCode } from '@quarry/runtime';
+import { errorCode, isCodedError } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
 import type { Daemon, DaemonStatus, FetchImageReport, ImageListing, SeedReport } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
@@ -251,7 +251,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       } catch (error) {
         metrics.count('quarry_fetches_total', 1, { result: options.signal?.aborted ? 'cancelled' : 'failed' });
         logger.warn('image not fetched', { image: request.image, error });
-        throw error;
+        throw explained(error, deps.peerOfKey);
       } finally {
         await stayWithinBudget().catch((error: unknown) => logger.error('eviction failed', { error }));
       }
@@ -323,6 +323,15 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
 
 function pinReason(image: string): string {
   return `image:${image}`;
+}
+
+/** Says what to do in the words of the command line: below this layer nobody knows of flags and peer ids. */
+function explained(error: unknown, peerOfKey: (publicKey: Uint8Array) => string): unknown {
+  if (!isCodedError(error) || error.code !== 'IMAGE_UNTRUSTED') return error;
+  const { ref, publishers } = error.details;
+  const peers = (Array.isArray(publishers) ? publishers : []).map((key) => peerOfKey(Buffer.from(String(key), 'hex')));
+  const message = `the image ${String(ref)} is published only by ${peers.join(', ')}, whom this node does not trust; start it with --trust ${peers[0]} if that is your seeder, set an origin that knows the image’s hash, or give the hash with --expect-hash`;
+  return new DaemonError('DAEMON_PUBLISHER_UNTRUSTED', message, { cause: error, details: { image: ref, peers } });
 }
 
 async function refuseExisting(destination: string): Promise<void> {

@@ -6,7 +6,7 @@ import type { Clock } from '@quarry/runtime';
 import type { Config } from '../config/config.ts';
 import { configDocs } from '../config/config-docs.ts';
 import { configKeys, settingOf } from '../config/settings.ts';
-import { startDaemon, writeClusterKey } from '../compose.ts';
+import type * as Compose from '../compose.ts';
 import { createControlClient } from '../control/control-client.ts';
 import type { Daemon, FetchImageReport } from '../daemon.ts';
 import { CliError } from './cli-error.ts';
@@ -25,6 +25,7 @@ export interface CliContext {
 export function addNode(program: Command, context: CliContext): void {
   const command = program.command('node').description('run the daemon of a compute host until stopped');
   addConfigFlags(command).action(async () => {
+    const { startDaemon } = await compose();
     const daemon = await startDaemon(configOf(command), {
       role: 'node',
       logger: createLog(configOf(command).log),
@@ -44,6 +45,7 @@ export function addSeed(program: Command, context: CliContext): void {
   addConfigFlags(command).action(async (what: string[]) => {
     const config = configOf(command);
     const paths = config.origin.kind === 'none' ? await existingPaths(what) : what;
+    const { startDaemon } = await compose();
     const daemon = await startDaemon(config, { role: 'seeder', logger: createLog(config.log), signal: context.signal });
     try {
       const terminal = context.terminal();
@@ -224,6 +226,7 @@ export function addKey(program: Command, context: CliContext): void {
     .argument('<file>', 'the file to make; copy it to every node')
     .description('make a new cluster key')
     .action(async (file: string) => {
+      const { writeClusterKey } = await compose();
       await writeClusterKey(resolve(file));
       context
         .terminal()
@@ -256,6 +259,11 @@ export function addConfig(program: Command, context: CliContext): void {
     .command('docs')
     .description('print docs/configuration.md')
     .action(() => context.terminal().result({ markdown: configDocs() }, (docs) => docs.markdown.trimEnd()));
+}
+
+/** libp2p and its kin cost half a second: only who needs them waits. */
+function compose(): Promise<typeof Compose> {
+  return import('../compose.ts');
 }
 
 function announceReady(daemon: Daemon, config: Config, terminal: Terminal): void {

@@ -1,6 +1,5 @@
 import { isCodedError } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
-import { startDaemon } from '../compose.ts';
 import type { DaemonRole } from '../compose.ts';
 import type { Config } from '../config/config.ts';
 import { createControlClient } from '../control/control-client.ts';
@@ -27,6 +26,7 @@ export async function withDaemon<T>(
   if (await isRunning(client, context.signal)) return work(client);
   const network = options.isLocal ? { ...config.network, listen: [], bootstrap: [], mdns: false } : config.network;
   const quiet = { ...config, network, log: { ...config.log, level: 'error' } } as const;
+  const { startDaemon } = await import('../compose.ts'); // libp2p and its kin cost half a second: only who needs them waits
   const daemon = await startDaemon(quiet, {
     role: options.role ?? 'node',
     logger: createLog(quiet.log),

@@ -6,7 +6,6 @@ import { CliError } from '../cli/cli-error.ts';
 import type { CliContext } from '../cli/commands.ts';
 import { demoText } from './demo-report.ts';
 import { demoDefaults } from './options.ts';
-import { runDemo } from './run-demo.ts';
 
 export function addDemo(program: Command, context: CliContext): void {
   program
@@ -23,6 +22,7 @@ export function addDemo(program: Command, context: CliContext): void {
     .action(
       async (options: { nodes: string; size: string; link: string; seed: string; json?: string; keep?: string }) => {
         const terminal = context.terminal();
+        const { runDemo } = await import('./run-demo.ts');
         const report = await runDemo(
           {
             clock: context.clock,

@@ -57,7 +57,7 @@ export async function loadClusterKey(path: string): Promise<ClusterKey> {
   if (bytes === undefined) {
     throw new SwarmError(
       'SWARM_BAD_IDENTITY',
-      `there is no cluster key at ${path}: copy the one that the other nodes have`,
+      `there is no cluster key at ${path}: copy the one that the other nodes have, or make the first with \`quarry key\``,
       {
         details: { path },
       },
