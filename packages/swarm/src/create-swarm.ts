@@ -87,7 +87,6 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   const ban = (peer: PeerId, reason: string): void => {
     if (banned.has(peer)) return;
     banned.set(peer, reason);
-    logger.warn('banned a peer', { peer, reason });
     network.ban(peer, reason);
     membership.forget(peer);
     inventory.drop(peer);
