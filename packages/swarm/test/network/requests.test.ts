@@ -249,10 +249,12 @@ describe('streams', () => {
     const [asker, peer] = await startPair({ maxStreamsPerPeer: 3 });
     let running = 0;
     let most = 0;
+    const allRun = Promise.withResolvers<void>();
     serve(peer, async (request) => {
       running += 1;
       most = Math.max(most, running);
-      await new Promise((resolve) => setImmediate(resolve));
+      if (running === 3) allRun.resolve();
+      await allRun.promise;
       running -= 1;
       return request.bytes;
     });
@@ -269,10 +271,12 @@ describe('streams', () => {
     const [asker, peer] = await startPair({ maxServedPerPeer: 2 });
     let running = 0;
     let most = 0;
+    const allRun = Promise.withResolvers<void>();
     const handler = async (request: Request): Promise<Answer> => {
       running += 1;
       most = Math.max(most, running);
-      await new Promise((resolve) => setImmediate(resolve));
+      if (running === 2) allRun.resolve();
+      await allRun.promise;
       running -= 1;
       return request.bytes;
     };
