@@ -1,12 +1,15 @@
-import { chunkDigest, digestEquals, hasChunk, limits } from '@quarry/content';
+import { chunkDigest, hasChunk, limits } from '@quarry/content';
 import type { ChunkLocation, Domain, PackDescriptor } from '@quarry/content';
+import { isLocationOf, packLocation, unpackLocations } from './chunk-locations.ts';
 import type { Database } from './database.ts';
 import { chunkKeys } from './keys.ts';
 import type { KnownPack } from './known-packs.ts';
 
 /**
- * Which packs hold a chunk, by domain and digest. The index is a hint: what it says is compared with the pack's descriptor before anybody
- * believes it, so that a stale or damaged entry costs a chunk's deduplication and never makes a manifest name the wrong chunk.
+ * Which packs hold a chunk, by domain and digest. LevelDB does not check what it reads, and entries outlive their packs, whose numbers are
+ * given anew: so each location carries a check over pack id, chunk and digest, and counts only if that fits. A stale or damaged entry costs
+ * a chunk's deduplication and does not make a manifest name the wrong chunk. (Comparing with the descriptor would do too, but takes 2 ms
+ * where that is not in memory.)
  * An entry is a list, because two hosts that ingest the same chunk at the same time make two packs of it.
  */
 export interface ChunkIndex {
@@ -25,24 +28,22 @@ export interface ChunkIndex {
 export interface ChunkIndexDeps {
   readonly database: Database;
   readonly findByNumber: (number: number) => KnownPack | undefined;
-  /** Undefined where the descriptor turned out to be damaged. */
-  readonly descriptorOf: (pack: KnownPack) => PackDescriptor | undefined | Promise<PackDescriptor | undefined>;
   /** Runs one change at a time: an entry is read, changed and written. */
   readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** Digests per database call: long enough to be fast, short enough to leave the event loop to others in between. */
 const BATCH = 1024;
-const LOCATION_BYTES = 6;
+const NOTHING = new Uint8Array(0);
 
 export function createChunkIndex(deps: ChunkIndexDeps): ChunkIndex {
-  const { database, findByNumber, descriptorOf } = deps;
+  const { database, findByNumber } = deps;
 
   /** Reads each chunk's entry, changes it, writes back what is different. Leaves out locations of packs that are no more. */
   const update = async (
     pack: KnownPack,
     descriptor: PackDescriptor,
-    change: (others: readonly number[], chunk: number) => Uint8Array | undefined,
+    change: (others: readonly Uint8Array[], chunk: number) => readonly Uint8Array[],
   ): Promise<void> => {
     for (let first = 0; first < descriptor.chunkCount; first += BATCH) {
       const count = Math.min(BATCH, descriptor.chunkCount - first);
@@ -51,14 +52,14 @@ export function createChunkIndex(deps: ChunkIndexDeps): ChunkIndex {
         const keys = chunkKeys(pack.domain, digests);
         const entries = await database.findMany(keys);
         const writes = keys.map((key, i) => {
-          const entry = entries[i];
-          if (!entry) return { key, value: change([], first + i) };
-          const others = locationsIn(entry).filter((at) => {
-            const number = numberAt(entry, at);
-            return number !== pack.number && findByNumber(number) !== undefined;
-          });
-          const kept = others.flatMap((at) => [...entry.subarray(at, at + LOCATION_BYTES)]);
-          return { key, value: change(kept, first + i) };
+          const others = unpackLocations(entries[i] ?? NOTHING).filter(
+            ({ number }) => number !== pack.number && findByNumber(number) !== undefined,
+          );
+          const locations = change(
+            others.map(({ bytes }) => bytes),
+            first + i,
+          );
+          return { key, value: locations.length > 0 ? Buffer.concat(locations) : undefined };
         });
         await database.write(writes, { isDurable: false });
       });
@@ -74,18 +75,13 @@ export function createChunkIndex(deps: ChunkIndexDeps): ChunkIndex {
     const keys = chunkKeys(domain, gather(digests, asked));
     const entries = await database.findMany(keys);
     for (const [i, at] of asked.entries()) {
-      const entry = entries[i];
-      if (!entry) continue;
       const digest = digestRange(digests, at, 1);
-      for (const offset of locationsIn(entry)) {
-        const pack = findByNumber(numberAt(entry, offset));
-        const chunk = chunkAt(entry, offset);
+      for (const location of unpackLocations(entries[i] ?? NOTHING)) {
+        const { chunk } = location;
+        const pack = findByNumber(location.number);
         if (!pack || pack.isGone || pack.domain !== domain || chunk >= pack.chunkCount) continue;
         const isPresent = hasChunk(pack.presence.present, chunk);
-        if (!isPresent && found.absent.has(at)) continue;
-        const known = descriptorOf(pack);
-        const descriptor = known instanceof Promise ? await known : known;
-        if (!descriptor || pack.isGone || !digestEquals(chunkDigest(descriptor, chunk), digest)) continue;
+        if ((!isPresent && found.absent.has(at)) || !isLocationOf(location, pack.id, digest)) continue;
         found[isPresent ? 'present' : 'absent'].set(at, { pack: pack.id, chunk });
         if (isPresent) break;
       }
@@ -94,9 +90,11 @@ export function createChunkIndex(deps: ChunkIndexDeps): ChunkIndex {
 
   return {
     add: (pack, descriptor) =>
-      update(pack, descriptor, (others, chunk) => Uint8Array.from([...others, ...location(pack.number, chunk)])),
-    remove: (pack, descriptor) =>
-      update(pack, descriptor, (others) => (others.length > 0 ? Uint8Array.from(others) : undefined)),
+      update(pack, descriptor, (others, chunk) => [
+        ...others,
+        packLocation(pack, chunk, chunkDigest(descriptor, chunk)),
+      ]),
+    remove: (pack, descriptor) => update(pack, descriptor, (others) => others),
     async find(digests, { domains, allowAbsent, signal }) {
       const count = digests.length / limits.digestBytes;
       const found: Found = { present: new Map(), absent: new Map() };
@@ -130,23 +128,4 @@ function gather(digests: Uint8Array, which: readonly number[]): Uint8Array {
   const out = new Uint8Array(which.length * limits.digestBytes);
   for (const [i, at] of which.entries()) out.set(digestRange(digests, at, 1), i * limits.digestBytes);
   return out;
-}
-
-/** Where the locations of an entry begin: each the pack's number (4 bytes) and the chunk's (2), big-endian. */
-function locationsIn(entry: Uint8Array): number[] {
-  return Array.from({ length: Math.floor(entry.length / LOCATION_BYTES) }, (_, i) => i * LOCATION_BYTES);
-}
-
-function numberAt(entry: Uint8Array, at: number): number {
-  return (
-    (((entry[at] ?? 0) << 24) | ((entry[at + 1] ?? 0) << 16) | ((entry[at + 2] ?? 0) << 8) | (entry[at + 3] ?? 0)) >>> 0
-  );
-}
-
-function chunkAt(entry: Uint8Array, at: number): number {
-  return ((entry[at + 4] ?? 0) << 8) | (entry[at + 5] ?? 0);
-}
-
-function location(number: number, chunk: number): number[] {
-  return [number >>> 24, (number >>> 16) & 0xff, (number >>> 8) & 0xff, number & 0xff, chunk >>> 8, chunk & 0xff];
 }

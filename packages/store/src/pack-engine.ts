@@ -82,7 +82,6 @@ export async function openPackEngine(deps: PackEngineDeps, settings: StoreSettin
   const index = createChunkIndex({
     database,
     findByNumber: (number) => known.findByNumber(number),
-    descriptorOf: (pack) => roster.descriptorOf(pack),
     exclusively: (work) => indexing.run(work),
   });
   const pinning = createSemaphore(1);

@@ -125,5 +125,7 @@ async function agree(steps: readonly Step[]): Promise<void> {
 test('whatever is added, written, staged, dropped, evicted, pinned and reopened, disk and memory agree', {
   timeout: 120_000,
 }, async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), agree), { numRuns: 60 });
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), agree), {
+    numRuns: 60,
+  });
 });

@@ -22,48 +22,62 @@ async function addWhole(pack: SamplePack): Promise<void> {
   for (const piece of pack.pieces()) await temporary.store.packs.writePiece(piece);
 }
 
-/** Writes an entry of the index while the store is closed: locations as [pack number, chunk]. */
-async function falsify(within: Domain, digest: Uint8Array, entry: Uint8Array): Promise<void> {
+/** Changes an entry of the index while the store is closed. */
+async function falsify(
+  digest: Uint8Array,
+  change: (entry: Uint8Array) => Uint8Array,
+  options: { readonly from: Domain; readonly to: Domain } = { from: publicDomain, to: publicDomain },
+): Promise<void> {
   await temporary.store.close();
   const location = `${temporary.directory}/index`;
-  const database = await openDatabase(location, {
-    cacheBytes: 2 ** 20,
-    writeBufferBytes: 2 ** 20,
-    logger: silentLogger,
-  });
-  await database.write([{ key: chunkKeys(within, digest)[0] ?? Buffer.of(), value: entry }], { isDurable: true });
+  const sizes = { cacheBytes: 2 ** 20, writeBufferBytes: 2 ** 20 };
+  const database = await openDatabase(location, { ...sizes, logger: silentLogger });
+  const [from = Buffer.of(), to = Buffer.of()] = [options.from, options.to].flatMap((each) => chunkKeys(each, digest));
+  const entry = (await database.find(from)) ?? Buffer.of();
+  expect(entry).toHaveLength(10);
+  await database.write([{ key: to, value: change(new Uint8Array(entry)) }], { isDurable: true });
   await database.close();
   await temporary.reopen();
 }
 
-const location = (number: number, chunk: number): number[] => [0, 0, 0, number, chunk >> 8, chunk & 0xff];
+const withByte = (at: number, value: number) => (entry: Uint8Array) => entry.with(at, value);
 const pack = samplePack({ seed: 1 });
 const find = (digests: Uint8Array, domains: readonly Domain[] = [publicDomain]): Promise<readonly unknown[]> =>
   temporary.store.packs.findChunks(digests, { domains, allowAbsent: true });
 
 test.for([
-  ['another chunk of the pack', location(1, 3)],
-  ['a chunk that the pack does not have', location(1, 4000)],
-  ['a pack that is no more', location(77, 0)],
-  ['half a location', location(1, 0).slice(0, 5)],
-  ['nothing', []],
-] as const)('an entry that leads to %s finds nothing', async ([, entry]) => {
+  ['another chunk of the pack', withByte(5, 3)],
+  ['a chunk that the pack does not have', withByte(4, 15)],
+  ['another pack', withByte(3, 2)],
+  ['a pack that is no more', withByte(3, 77)],
+  ['the right place with a wrong check', withByte(9, 0x55)],
+  ['half a place', (entry: Uint8Array) => entry.subarray(0, 9)],
+  ['no place', () => new Uint8Array(0)],
+] as const)('an entry that leads to %s finds nothing', async ([, change]) => {
   await addWhole(pack);
-  await falsify(publicDomain, digestsOf(pack, [0]), Uint8Array.from(entry));
+  await addWhole(samplePack({ seed: 2 }));
+  await falsify(digestsOf(pack, [0]), change);
   expect(await find(digestsOf(pack, [0, 1]))).toEqual([undefined, { pack: pack.descriptor.id, chunk: 1 }]);
 });
 
 test('an entry that leads into another domain finds nothing', async () => {
   await addWhole(pack);
   const red = domain('project:red');
-  await falsify(red, digestsOf(pack, [0]), Uint8Array.from(location(1, 0)));
+  await falsify(digestsOf(pack, [0]), (entry) => entry, { from: publicDomain, to: red });
   expect(await find(digestsOf(pack, [0]), [red])).toEqual([undefined]);
 });
 
-test('the right one of several locations is found behind wrong ones', async () => {
+test('the entry of another digest with the same beginning finds nothing', async () => {
   await addWhole(pack);
-  const entry = Uint8Array.from([...location(77, 0), ...location(1, 3), ...location(1, 0)]);
-  await falsify(publicDomain, digestsOf(pack, [0]), entry);
+  const similar = new Uint8Array(digestsOf(pack, [0])).with(31, 0x77);
+  expect(await find(similar)).toEqual([undefined]);
+});
+
+test('the right one of several places is found behind wrong ones', async () => {
+  await addWhole(pack);
+  const wrongFirst = (entry: Uint8Array): Uint8Array =>
+    Buffer.concat([withByte(3, 77)(entry), withByte(5, 3)(entry), entry]);
+  await falsify(digestsOf(pack, [0]), wrongFirst);
   expect(await find(digestsOf(pack, [0]))).toEqual([{ pack: pack.descriptor.id, chunk: 0 }]);
 });
 
