@@ -118,6 +118,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
     const startMs = clock.now();
     onProgress?.({ step: 'finding', image: ref, doneBytes: 0, totalBytes: undefined });
     const exceptManifests = new Set<ManifestId>();
+    let mismatch: unknown;
     for (;;) {
       const fetched = await fetchImage(deps, ref, {
         signal,
@@ -131,6 +132,9 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
             doneBytes: progress.presentBytes,
             totalBytes: progress.wantedBytes,
           }),
+      }).catch((error: unknown) => {
+        // that no other manifest is left says less than what was wrong with the last
+        throw mismatch !== undefined && signal?.aborted !== true ? mismatch : error;
       });
       const fetchedMs = clock.now();
       const mustMatch =
@@ -149,6 +153,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       } catch (error) {
         const isOthersFault = fetched.mustMatch !== undefined && errorCode(error) === 'IMAGE_HASH_MISMATCH';
         exceptManifests.add(fetched.manifest.id);
+        mismatch = error;
         if (!isOthersFault || exceptManifests.size >= MAX_MANIFESTS) throw error;
         logger.warn('a manifest by a publisher who is not trusted makes another image; trying the next', {
           image: ref,
