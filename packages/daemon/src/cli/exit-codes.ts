@@ -20,7 +20,10 @@ export type ExitName = keyof typeof exitCodes;
 
 /** Which exit a coded error means, by the code's words; the first pattern that fits. */
 const patterns: readonly (readonly [RegExp, ExitName])[] = [
-  [/^(CONFIG_|CLI_|SWARM_BAD_IDENTITY|SWARM_BAD_ADDRESS)|BAD_NAME$|BAD_REQUEST$|NO_LISTING$|BAD_RANGE$/, 'usage'],
+  [
+    /^(CONFIG_|CLI_|SWARM_BAD_IDENTITY|SWARM_BAD_ADDRESS)|BAD_NAME$|BAD_REQUEST$|BAD_URL$|NO_LISTING$|BAD_RANGE$/,
+    'usage',
+  ],
   [/(NOT_FOUND|NO_DATA|_GONE|NO_SOURCE|UNKNOWN_PARTS|CHUNKS_ABSENT|ENOENT)$/, 'notFound'],
   [/(LOCKED|EXISTS|BAD_SOCKET|EADDRINUSE|EEXIST)$/, 'conflict'],
   [
@@ -29,7 +32,7 @@ const patterns: readonly (readonly [RegExp, ExitName])[] = [
   ],
   [/MISMATCH|MALFORMED|SIGNATURE|UNTRUSTED|TOO_LARGE|CORRUPT|CHANGED|DIFFERS|BAD_MANIFEST|CHUNK_BAD/, 'integrity'],
   [
-    /(NO_DAEMON|LOST|UNAVAILABLE|STALLED|TRUNCATED|UNAUTHORIZED|FORBIDDEN|CLOSED|UNREACHABLE|REFUSED|BAD_ANSWER|ECONNRESET)$/,
+    /(NO_DAEMON|LOST|UNAVAILABLE|STALLED|TRUNCATED|UNAUTHORIZED|FORBIDDEN|CLOSED|UNREACHABLE|REFUSED|BAD_ANSWER|NO_RANGE|ECONNRESET)$/,
     'unavailable',
   ],
 ];

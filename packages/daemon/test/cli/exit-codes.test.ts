@@ -18,6 +18,8 @@ describe('exit codes', () => {
     ['ORIGIN_NOT_FOUND', 3],
     ['SWARM_NO_SOURCE', 3],
     ['ORIGIN_UNAVAILABLE', 4],
+    ['ORIGIN_NO_RANGE', 4],
+    ['ORIGIN_BAD_URL', 2],
     ['CONTROL_NO_DAEMON', 4],
     ['CONTENT_DIGEST_MISMATCH', 5],
     ['STORE_LOCKED', 6],
