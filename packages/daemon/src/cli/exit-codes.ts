@@ -40,7 +40,9 @@ const patterns: readonly (readonly [RegExp, ExitName])[] = [
 /** An error that only says that something failed has its meaning in its cause, so causes are followed. */
 export function exitCodeFor(error: unknown): number {
   if (isAbort(error)) return exitCodes.interrupted.code;
-  for (const code of codesOf(error)) {
+  const codes = codesOf(error);
+  // "nobody has it" may be because the one who has it refused or was silent: then that is what the user must know
+  for (const code of codes[0] === 'IMAGE_NOT_FOUND' ? [...codes.slice(1), codes[0]] : codes) {
     const found = patterns.find(([pattern]) => pattern.test(code));
     if (found) return exitCodes[found[1]].code;
   }

@@ -40,6 +40,12 @@ describe('exit codes', () => {
     ).toBe(3);
   });
 
+  test('say why nobody has an image, where the origin refused or was silent', () => {
+    const forbidden = new CodedError('ORIGIN_FORBIDDEN', 'deactivated');
+    expect(exitCodeFor(new CodedError('IMAGE_NOT_FOUND', 'nobody', { cause: forbidden }))).toBe(4);
+    expect(exitCodeFor(new CodedError('IMAGE_NOT_FOUND', 'nobody'))).toBe(3);
+  });
+
   test('follow the cause where the error itself says nothing', () => {
     expect(exitCodeFor(new Error('outer', { cause: new CodedError('STORE_DISK_FULL', 'inner') }))).toBe(7);
   });
