@@ -102,7 +102,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       random,
       logger,
       members: () => membership.count,
-      nodes,
+      isWanted: (pack) => fetcher.wants(pack) !== undefined,
       ban,
       onHaves: (peer, packs) => {
         for (const pack of packs) tellHaves(peer, pack);
@@ -270,6 +270,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     unreachableUntilMs.set(peer, clock.now() + options.unreachableMs);
     fetcher.say({ kind: 'peerLeft', peer });
     asks?.peerGone(peer);
+    inventory.disconnected(peer);
     traffic.forget(peer);
   };
   /** Gossip gets lost: while something is missing that nobody shows, peers are asked again. */

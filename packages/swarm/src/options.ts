@@ -31,9 +31,14 @@ export interface SwarmOptions {
   readonly firstDialPauseMs: number;
   readonly maxDialPauseMs: number;
   readonly helloTimeoutMs: number;
-  /** Changes of what a node has are told no more often than this, */
+  /** A connected peer that asked for a pack is told what changed of it this long after it did, or after so many pieces. */
+  readonly tellMs: number;
+  readonly tellPieces: number;
+  /** What a node wants is told the cluster no more often than this, */
   readonly minAnnounceMs: number;
-  /** and than this for each member, so that a node hears at most some 500 messages a second however many there are. */
+  /** and what it has than this, */
+  readonly gossipMs: number;
+  /** and both than this for each member, so that a node hears at most some 500 messages a second however many there are. */
   readonly announceMsPerMember: number;
   /** How often everything is told. Thrice as long without a word, and it counts no more. */
   readonly inventoryIntervalMs: number;
@@ -81,7 +86,10 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   firstDialPauseMs: 1000,
   maxDialPauseMs: 60_000,
   helloTimeoutMs: 5000,
+  tellMs: 50,
+  tellPieces: 4,
   minAnnounceMs: 50,
+  gossipMs: 2000,
   announceMsPerMember: 2,
   inventoryIntervalMs: 30_000,
   maxPacksPerPeer: 8192,

@@ -5,19 +5,22 @@ import type { PieceSet } from '../protocol/piece-set.ts';
 import { protocolLimits } from '../protocol/protocol-limits.ts';
 
 /**
- * What this node tells the others of what it has: changes in batches, and all of it now and then, for messages get lost and newcomers have
- * heard nothing. Pure: whoever drives it publishes the messages.
+ * What this node tells the whole cluster of what it has: changes in batches, and all of it now and then, for messages get lost and newcomers
+ * have heard nothing. Pure: whoever drives it publishes the messages.
  */
 export interface Announcer {
   changed(pack: PackId): void;
   setWants(packs: Iterable<PackId>): void;
+  /** A message with what this node wants now, if that has changed. */
+  takeWants(): Uint8Array[];
   /** Messages with what changed since the last call; none if nothing did. */
   takeChanges(): Uint8Array[];
   /** Messages with everything. */
   takeAll(packs: Iterable<PackId>): Uint8Array[];
   /** The sequence of the last message. */
   readonly sequence: number;
-  readonly hasChanges: boolean;
+  nextSequence(): number;
+  readonly hasNewWants: boolean;
 }
 
 export function createAnnouncer(
@@ -46,6 +49,11 @@ export function createAnnouncer(
       hasNewWants ||= names.join() !== wants.join();
       wants = names;
     },
+    takeWants() {
+      if (!hasNewWants) return [];
+      hasNewWants = false;
+      return messages([], true);
+    },
     takeChanges() {
       const packs = [...changes];
       changes.clear();
@@ -61,8 +69,9 @@ export function createAnnouncer(
     get sequence() {
       return sequence;
     },
-    get hasChanges() {
-      return changes.size > 0 || hasNewWants;
+    nextSequence: () => (sequence += 1),
+    get hasNewWants() {
+      return hasNewWants;
     },
   };
 }

@@ -14,10 +14,14 @@ import type { PieceMasks } from '../scheduler/piece-masks.ts';
 import { SwarmError } from '../swarm-error.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createHaveTable } from './have-table.ts';
+import { createTeller } from './teller.ts';
 
 export interface InventoryOptions {
   readonly role: Role;
+  readonly tellMs: number;
+  readonly tellPieces: number;
   readonly minAnnounceMs: number;
+  readonly gossipMs: number;
   readonly announceMsPerMember: number;
   readonly inventoryIntervalMs: number;
   readonly maxPacksPerPeer: number;
@@ -31,8 +35,8 @@ export interface InventoryDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly members: () => number;
-  /** Connected nodes that can be asked. */
-  readonly nodes: () => PeerId[];
+  /** Whether a fetch of this node wants the pack now. */
+  readonly isWanted: (pack: PackId) => boolean;
   readonly ban: (peer: PeerId, reason: string) => void;
   /** What somebody says of these packs has changed. */
   readonly onHaves: (peer: PeerId, packs: readonly PackId[]) => void;
@@ -53,6 +57,8 @@ export interface Inventory {
   shownBy(descriptor: PackDescriptor, counts: (peer: PeerId) => boolean): PieceMasks;
   holders(pack: PackId): PeerId[];
   wanters(pack: PackId): PeerId[];
+  /** The connection to a peer is gone: it is told nothing more. */
+  disconnected(peer: PeerId): void;
   drop(peer: PeerId): void;
   readonly size: number;
 }
@@ -67,7 +73,9 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
   const announcer = createAnnouncer({ read }, { firstSequence: Math.floor(clock.wallMs()) * 1000 });
   const stopping = new AbortController();
   const stops: (() => void)[] = [];
-  let cancelFlush: (() => void) | undefined;
+  const teller = createTeller({ network, clock, read, nextSequence: announcer.nextSequence }, options);
+  let cancelGossip: (() => void) | undefined;
+  let cancelWants: (() => void) | undefined;
 
   const publish = (messages: readonly Uint8Array[]): void => {
     for (const message of messages) {
@@ -76,19 +84,20 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
       });
     }
   };
-  /** Changes wait for company: the more members, the longer, so that nobody drowns in messages. */
-  const flushSoon = (): void => {
+  /** The whole cluster hears of changes after a while: the more members, the longer, so that nobody drowns in messages. */
+  const gossipSoon = (): void => {
     // A seeder's link carries pieces. Nobody asks it for one by name, so nobody need know what it has.
-    if (cancelFlush || options.role === 'seeder' || stopping.signal.aborted) return;
-    const afterMs = Math.max(options.minAnnounceMs, deps.members() * options.announceMsPerMember);
-    cancelFlush = clock.after(afterMs, () => {
-      cancelFlush = undefined;
+    if (cancelGossip || options.role === 'seeder' || stopping.signal.aborted) return;
+    const afterMs = Math.max(options.gossipMs, deps.members() * options.announceMsPerMember);
+    cancelGossip = clock.after(afterMs, () => {
+      cancelGossip = undefined;
       publish(announcer.takeChanges());
     });
   };
   const changed = (pack: PackId): void => {
+    teller.changed(pack);
     announcer.changed(pack);
-    flushSoon();
+    gossipSoon();
   };
   const publishAll = (): void => {
     const packs: PackId[] = [];
@@ -136,12 +145,23 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
         network.handle(
           protocols.haves,
           { maxRequestBytes: protocolLimits.maxGetHavesPacks * 32 + 8 },
-          async ({ bytes }) => {
-            const packs = decodeGetHaves(bytes).map((pack) => ({ pack, set: read(pack) }));
+          async ({ peer, bytes }) => {
+            const asked = decodeGetHaves(bytes);
+            if (options.role === 'node') teller.subscribe(peer, asked);
+            const packs = asked.map((pack) => ({ pack, set: read(pack) }));
             return encodeHavesAnswer({
               sequence: announcer.sequence,
               packs: packs.filter(({ set }) => !isEmptyPieceSet(set)),
             });
+          },
+        ),
+        network.handle(
+          protocols.tellHaves,
+          { maxRequestBytes: protocolLimits.maxHavesBytes },
+          async ({ peer, bytes }) => {
+            const message = decodeHavesMessage(bytes);
+            hear(peer, { ...message, wants: undefined });
+            return encodeGetHaves(message.packs.map(({ pack }) => pack).filter((pack) => !deps.isWanted(pack)));
           },
         ),
         store.onPresent(changed),
@@ -168,12 +188,19 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
     },
     stop() {
       stopping.abort(new SwarmError('SWARM_CLOSED', 'the swarm is closing'));
-      cancelFlush?.();
+      cancelGossip?.();
+      cancelWants?.();
+      teller.stop();
       for (const stop of stops.splice(0)) stop();
     },
     setWants(packs) {
       announcer.setWants(packs);
-      if (announcer.hasChanges) flushSoon();
+      if (!announcer.hasNewWants || cancelWants || stopping.signal.aborted) return;
+      const afterMs = Math.max(options.minAnnounceMs, deps.members() * options.announceMsPerMember);
+      cancelWants = clock.after(afterMs, () => {
+        cancelWants = undefined;
+        publish(announcer.takeWants());
+      });
     },
     async ask(packs, peers, signal) {
       if (packs.length === 0 || peers.length === 0) return;
@@ -200,6 +227,7 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
     },
     holders: (pack) => [...table.holders(pack)].map(([peer]) => peer),
     wanters: (pack) => table.wanters(pack),
+    disconnected: (peer) => teller.drop(peer),
     drop(peer) {
       const packs = table.drop(peer);
       if (packs.length > 0) deps.onHaves(peer, packs);

@@ -6,6 +6,7 @@ export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   manifest: '/quarry/manifest/1',
   descriptor: '/quarry/descriptor/1',
   haves: '/quarry/haves/1',
+  tellHaves: '/quarry/haves/tell/1',
   piece: '/quarry/piece/1',
   ask: '/quarry/ask/1',
 });
@@ -17,6 +18,7 @@ export type ProtocolName =
   | 'manifest'
   | 'descriptor'
   | 'haves'
+  | 'tellHaves'
   | 'piece'
   | 'ask';
 

@@ -11,7 +11,11 @@ export interface Gift {
   readonly piece: number;
   readonly mask: number;
   sentAtMs: number | undefined;
+  /** Its holder has asked for more since, and did not show it. */
+  isMissed: boolean;
 }
+
+const SILENT_FACTOR = 4;
 
 export interface AskerWant {
   /** As last asked. */
@@ -54,10 +58,15 @@ export class LedgerPack {
     return need & (this.ours[piece] ?? 0) & ~(this.given[piece] ?? 0) & ~(this.held[piece] ?? 0);
   }
 
-  /** Of `need`, what somebody should have had for `afterMs` by now, and that is asked for all the same. */
+  /**
+   * Of `need`, what somebody should have had for `afterMs` by now, and that is asked for all the same. A holder that has not asked for
+   * more since may still be busy with it, and gets longer.
+   */
   overdue(piece: number, need: number, nowMs: number, afterMs: number): number {
     if (nowMs - (this.#settledAtMs[piece] ?? 0) < afterMs) return 0;
-    if (this.#gifts.get(piece)?.some((gift) => gift.sentAtMs === undefined)) return 0;
+    for (const { sentAtMs, isMissed } of this.#gifts.get(piece) ?? []) {
+      if (sentAtMs === undefined || (!isMissed && nowMs - sentAtMs < SILENT_FACTOR * afterMs)) return 0;
+    }
     return need & (this.ours[piece] ?? 0) & ((this.given[piece] ?? 0) | (this.held[piece] ?? 0));
   }
 
@@ -74,21 +83,28 @@ export class LedgerPack {
 
   /**
    * What an asker says that it needs and has. Gifts that it shows are settled, and of what was ever given that counts as held which it
-   * has, as long as it is there.
+   * has, as long as it is there. Returns how long ago the gifts that it shows for the first time were sent.
    */
-  setWant(asker: PeerId, need: PieceMasks, have: PieceMasks, nowMs: number): void {
+  setWant(asker: PeerId, need: PieceMasks, have: PieceMasks, nowMs: number): number[] {
+    const tookMs: number[] = [];
     const before = this.#wants.get(asker);
     const isWanting = !isEmptyMasks(need);
     this.askers += Number(isWanting) - Number(before?.isWanting ?? false);
     this.#wants.set(asker, { need, have, isWanting, sinceMs: before?.sinceMs ?? nowMs });
     for (const gift of this.giftsTo(asker)) {
-      if (gift.sentAtMs === undefined || (gift.mask & ~(have[gift.piece] ?? 0)) !== 0) continue;
+      if (gift.sentAtMs === undefined) continue;
+      if ((gift.mask & ~(have[gift.piece] ?? 0)) !== 0) {
+        gift.isMissed = true;
+        continue;
+      }
+      tookMs.push(nowMs - gift.sentAtMs);
       this.#settledAtMs[gift.piece] = nowMs;
       this.#drop(gift);
     }
     for (let piece = 0; piece < have.length; piece += 1) {
       this.held[piece] = (this.held[piece] ?? 0) | ((have[piece] ?? 0) & (this.ever[piece] ?? 0));
     }
+    return tookMs;
   }
 
   /** It needs nothing more of the pack; what it has still counts. */

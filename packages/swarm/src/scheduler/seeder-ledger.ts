@@ -7,6 +7,8 @@ import type { LedgerAction, LedgerEvent, LedgerOptions, LedgerStatus, RegiveReas
 import { LedgerPack } from './ledger-pack.ts';
 import type { Gift } from './ledger-pack.ts';
 import { isEmptyMasks } from './piece-masks.ts';
+import { createSmoothed } from './smoothed.ts';
+import type { Smoothed } from './smoothed.ts';
 
 /**
  * Super-seeding: each node keeps one ask standing, and the seeder answers it with a piece that it has given to nobody yet; from there on the
@@ -59,6 +61,8 @@ interface LedgerState {
   nextPlace: number;
   actions: LedgerAction[];
   nowMs: number;
+  /** From a gift's last byte until its holder shows it: longer where hosts are busy, and then everything must wait longer. */
+  readonly showTimeMs: Smoothed;
   gives: number;
   readonly regives: Record<RegiveReason, number>;
 }
@@ -79,6 +83,7 @@ export function createSeederLedger(
     nextPlace: 0,
     actions: [],
     nowMs: 0,
+    showTimeMs: createSmoothed(0),
     gives: 0,
     regives: { sendFailed: 0, holderGone: 0, unshown: 0, unserved: 0, distrusted: 0 },
   };
@@ -160,7 +165,7 @@ function takeAsk(state: LedgerState, event: LedgerEvent & { readonly kind: 'ask'
     if (!pack || need.length !== pack.ours.length || have.length !== pack.ours.length) continue;
     named.add(pack);
     asker.packs.add(pack);
-    pack.setWant(asker.id, need, have, state.nowMs);
+    for (const tookMs of pack.setWant(asker.id, need, have, state.nowMs)) state.showTimeMs.observe(tookMs);
   }
   // A pack that it names no longer has arrived: what it had of it, it has, and it needs nothing.
   for (const pack of asker.packs) if (!named.has(pack)) pack.endWant(asker.id);
@@ -208,15 +213,19 @@ function takeAccusations(state: LedgerState, asker: Asker, distrusts: readonly P
   }
 }
 
+function regiveAfterMs(state: LedgerState): number {
+  return Math.max(state.options.regiveAfterMs, 4 * state.showTimeMs.mean);
+}
+
 /** Chunks that somebody should have by now and that this asker still needs become giveable again, one piece for each ask. */
 function reclaimOverdue(state: LedgerState, asker: Asker, event: LedgerEvent & { readonly kind: 'ask' }): void {
-  const { regiveAfterMs } = state.options;
+  const waitMs = regiveAfterMs(state);
   for (const { pack: id, need } of event.entries) {
     const pack = state.packs.get(id);
     const sinceMs = pack?.wantOf(asker.id)?.sinceMs;
-    if (!pack || sinceMs === undefined || state.nowMs - sinceMs < regiveAfterMs) continue;
+    if (!pack || sinceMs === undefined || state.nowMs - sinceMs < waitMs) continue;
     for (let piece = 0; piece < need.length; piece += 1) {
-      const mask = pack.overdue(piece, need[piece] ?? 0, state.nowMs, regiveAfterMs);
+      const mask = pack.overdue(piece, need[piece] ?? 0, state.nowMs, waitMs);
       if (mask === 0 || state.serving.size >= state.options.slots) continue;
       give(state, event.ask, asker, pack, piece, mask);
       return;
@@ -232,7 +241,7 @@ function takePlain(state: LedgerState, event: LedgerEvent & { readonly kind: 'pl
     state.actions.push({ kind: 'dry', ask, lacking: [] });
     return;
   }
-  const free = pack.fresh(piece, mask) | pack.overdue(piece, mask, state.nowMs, state.options.regiveAfterMs);
+  const free = pack.fresh(piece, mask) | pack.overdue(piece, mask, state.nowMs, regiveAfterMs(state));
   if (free !== mask || state.serving.size >= state.options.slots) {
     state.actions.push({ kind: 'wait', ask, ahead: state.waiting.size });
     return;
@@ -280,7 +289,7 @@ function choose(state: LedgerState, waiting: Waiting): GiveChoice | undefined {
 }
 
 function give(state: LedgerState, ask: number, asker: Asker, pack: LedgerPack, piece: number, mask: number): void {
-  const gift: Gift = { ask, holder: asker.id, piece, mask, sentAtMs: undefined };
+  const gift: Gift = { ask, holder: asker.id, piece, mask, sentAtMs: undefined, isMissed: false };
   const regive = pack.give(gift, state.nowMs);
   state.waiting.delete(ask);
   asker.place = undefined;

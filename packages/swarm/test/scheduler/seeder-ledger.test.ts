@@ -95,7 +95,7 @@ describe('the seeder ledger', () => {
     const first = ledger.ask(A, all, 0);
     ledger.ask(B, all, 0);
     ledger.say({ kind: 'sent', ask: first.ask }, 100);
-    ledger.ask(A, none, 200, shown);
+    ledger.ask(A, shown === all ? none : all, 200, shown);
     const settledAtMs = reason === 'unshown' ? 100 : 200;
     expect(given(ledger.ask(B, all, settledAtMs + regiveAfterMs - 1).actions)).toBeUndefined();
     expect(given(ledger.ask(B, all, settledAtMs + regiveAfterMs).actions)).toMatchObject({ regive: reason });
@@ -108,6 +108,53 @@ describe('the seeder ledger', () => {
     const lateMs = 100 + 10 * regiveAfterMs;
     expect(given(ledger.ask(B, all, lateMs).actions)).toBeUndefined(); // B may not have looked around yet
     expect(given(ledger.ask(B, all, lateMs + regiveAfterMs).actions)).toMatchObject({ regive: 'unshown' });
+  });
+
+  test('gives one who says nothing after it was given something longer to show it', () => {
+    const ledger = createLedger();
+    const first = ledger.ask(A, all, 0);
+    ledger.ask(B, all, 0);
+    ledger.say({ kind: 'sent', ask: first.ask }, 100);
+    expect(given(ledger.ask(B, all, 100 + 4 * regiveAfterMs - 1).actions)).toBeUndefined();
+    expect(given(ledger.ask(B, all, 100 + 4 * regiveAfterMs).actions)).toMatchObject({ regive: 'unshown' });
+  });
+
+  test('takes its time from how long it took others to show what they were given', () => {
+    const ledger = createLedger();
+    const slowMs = regiveAfterMs;
+    const early = ledger.ask(A, all, 0);
+    ledger.say({ kind: 'sent', ask: early.ask }, 100);
+    ledger.ask(A, none, 100 + slowMs, all); // a busy host
+    const piece = (mask: number): PieceMasks => emptyMasks(large.pieceCount).fill(mask, 0, 1);
+    const nowMs = 10_000;
+    const gift = ledger.ask(C, piece(0b1111), nowMs);
+    ledger.say({ kind: 'sent', ask: gift.ask }, nowMs);
+    ledger.ask(B, piece(0b1111), nowMs);
+    ledger.ask(C, piece(0b1111), nowMs + 1);
+    expect(given(ledger.ask(B, piece(0b1111), nowMs + 2 * slowMs).actions)).toBeUndefined();
+    expect(given(ledger.ask(B, piece(0b1111), nowMs + 5 * slowMs).actions)).toMatchObject({ regive: 'unshown' });
+  });
+
+  test('gives nothing more to whom several call a liar, and gives again what it was given', () => {
+    const ledger = createLedger();
+    const first = ledger.ask(A, all, 0);
+    ledger.say({ kind: 'sent', ask: first.ask }, 10);
+    const accuse = (ask: number, asker: typeof A, nowMs: number): readonly LedgerAction[] =>
+      ledger.say(
+        {
+          kind: 'ask',
+          ask,
+          asker,
+          entries: [{ pack: small.id, need: all, have: none }],
+          isLacking: false,
+          distrusts: [A],
+        },
+        nowMs,
+      );
+    expect(given(accuse(50, B, 20))).toBeUndefined(); // one voice is not enough
+    expect(given(accuse(51, C, 30))).toMatchObject({ regive: 'distrusted' });
+    expect(ledger.status().distrusted).toEqual([A]);
+    expect(ledger.ask(A, all, 40).actions).toMatchObject([{ kind: 'dry' }]);
   });
 
   test('does not give again while the piece is still on its slow way', () => {
@@ -146,7 +193,9 @@ describe('the seeder ledger', () => {
     const first = ledger.ask(A, all, 0);
     ledger.say({ kind: 'sent', ask: first.ask }, 100);
     expect(plain(50, 101)).toMatchObject([{ kind: 'wait' }]);
-    expect(plain(51, 100 + regiveAfterMs)).toMatchObject([{ kind: 'give', regive: 'unshown' }]);
+    ledger.ask(A, fullMasks(large), 102);
+    ledger.ask(A, all, 103); // it asks again, and has not got it
+    expect(given(plain(51, 100 + regiveAfterMs))).toMatchObject({ ask: 51, regive: 'unshown' });
   });
 
   test('does not make others carry the needs of one who asks no more', () => {

@@ -1,0 +1,118 @@
+import type { PackId } from '@quarry/content';
+import type { Clock } from '@quarry/runtime';
+import type { Network, PeerId } from '../ports/network.ts';
+import { decodeGetHaves } from '../protocol/get-haves.ts';
+import { encodeHavesMessage } from '../protocol/haves-message.ts';
+import type { PieceSet } from '../protocol/piece-set.ts';
+import { protocolLimits } from '../protocol/protocol-limits.ts';
+import { protocols } from '../protocol/protocol-names.ts';
+
+/**
+ * Tells connected peers what changes of the packs they asked for, straight and soon. Gossip would carry the same, signed, checked and passed on
+ * several times over: on one machine eight nodes spent more on that than on the pieces. Who is slow to listen is told less often, and more at
+ * once: the next message leaves when the last was answered.
+ */
+export interface Teller {
+  /** A peer has asked for these packs: from now on it is told of them, until it says that it does not want them. */
+  subscribe(peer: PeerId, packs: Iterable<PackId>): void;
+  changed(pack: PackId): void;
+  drop(peer: PeerId): void;
+  stop(): void;
+}
+
+interface Listener {
+  readonly packs: Set<PackId>;
+  readonly dirty: Set<PackId>;
+  isBusy: boolean;
+}
+
+export function createTeller(
+  deps: {
+    readonly network: Network;
+    readonly clock: Clock;
+    readonly read: (pack: PackId) => PieceSet;
+    readonly nextSequence: () => number;
+  },
+  options: { readonly tellMs: number; readonly tellPieces: number; readonly maxPacksPerPeer: number },
+): Teller {
+  const { network, clock } = deps;
+  const listeners = new Map<PeerId, Listener>();
+  const byPack = new Map<PackId, Set<PeerId>>();
+  const stopping = new AbortController();
+  let changes = 0;
+  let cancelFlush: (() => void) | undefined;
+
+  const unsubscribe = (peer: PeerId, pack: PackId): void => {
+    listeners.get(peer)?.packs.delete(pack);
+    listeners.get(peer)?.dirty.delete(pack);
+    const peers = byPack.get(pack);
+    peers?.delete(peer);
+    if (peers?.size === 0) byPack.delete(pack);
+  };
+  const flushIn = (ms: number): void => {
+    cancelFlush ??= clock.after(ms, flush);
+  };
+  const flush = (): void => {
+    cancelFlush?.();
+    cancelFlush = undefined;
+    changes = 0;
+    const sets = new Map<PackId, PieceSet>();
+    for (const [peer, listener] of listeners) if (!listener.isBusy) void tellAll(peer, listener, sets);
+  };
+  /** Goes on until the peer knows everything: what changes while it listens is told together, when it has answered. */
+  const tellAll = async (peer: PeerId, listener: Listener, sets: Map<PackId, PieceSet>): Promise<void> => {
+    listener.isBusy = true;
+    try {
+      while (listener.dirty.size > 0) {
+        await tell(peer, listener, sets);
+        sets = new Map(); // what was read before is old by now
+      }
+    } catch {
+      listener.dirty.clear(); // the peer has gone, or will soon; when it comes back it asks
+    } finally {
+      listener.isBusy = false;
+    }
+  };
+  const tell = async (peer: PeerId, listener: Listener, sets: Map<PackId, PieceSet>): Promise<void> => {
+    const packs = [...listener.dirty].slice(0, protocolLimits.maxHavesPacks).map((pack) => {
+      listener.dirty.delete(pack);
+      const set = sets.get(pack) ?? deps.read(pack);
+      sets.set(pack, set);
+      return { pack, set };
+    });
+    const message = encodeHavesMessage({ sequence: deps.nextSequence(), packs, wants: undefined });
+    const answer = await network.request(peer, protocols.tellHaves, message, {
+      signal: stopping.signal,
+      maxBytes: protocolLimits.maxGetHavesPacks * 32 + 8,
+    });
+    for (const pack of decodeGetHaves(answer)) unsubscribe(peer, pack);
+  };
+
+  return {
+    subscribe(peer, packs) {
+      const listener = listeners.get(peer) ?? { packs: new Set(), dirty: new Set(), isBusy: false };
+      listeners.set(peer, listener);
+      for (const pack of packs) {
+        if (listener.packs.size >= options.maxPacksPerPeer) return;
+        listener.packs.add(pack);
+        byPack.set(pack, (byPack.get(pack) ?? new Set()).add(peer));
+      }
+    },
+    changed(pack) {
+      const peers = byPack.get(pack);
+      if (!peers) return;
+      for (const peer of peers) listeners.get(peer)?.dirty.add(pack);
+      changes += 1;
+      if (changes >= options.tellPieces) flush();
+      else flushIn(options.tellMs);
+    },
+    drop(peer) {
+      for (const pack of listeners.get(peer)?.packs ?? []) unsubscribe(peer, pack);
+      listeners.delete(peer);
+    },
+    stop() {
+      stopping.abort(new Error('closing'));
+      cancelFlush?.();
+    },
+  };
+}
