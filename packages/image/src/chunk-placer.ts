@@ -21,8 +21,10 @@ export interface PlacementSums {
  * is on its way. Where a chunk ends up depends on the image and the store alone, not on the batches.
  */
 export interface ChunkPlacer {
-  /** Takes the next chunks. `onWritten` is called when their bytes are no longer needed; not after a failure. */
-  place(chunks: readonly Uint8Array[], onWritten: () => void): Promise<void>;
+  /** Hashes the next chunk and adds it to the batch. */
+  add(chunk: Uint8Array): void;
+  /** Ends the batch: asks where its chunks are, and places those of the batch before. `onWritten` is called when the batch's bytes are no longer needed; not after a failure. */
+  endBatch(onWritten: () => void): Promise<void>;
   /** Finishes the last pack and tells the builder where everything is. */
   finish(builder: ManifestBuilder): Promise<PlacementSums & { readonly newPacks: number }>;
   /** Drops the pack that is not full; never rejects. */
@@ -38,10 +40,11 @@ interface HashedChunk {
   readonly key: string;
 }
 
+/** A number: so many bytes of zeros. */
+type BatchItem = HashedChunk | number;
+
 interface Batch {
-  readonly chunks: readonly Uint8Array[];
-  /** Undefined for zeros. */
-  readonly hashed: readonly (HashedChunk | undefined)[];
+  readonly items: readonly BatchItem[];
   readonly found: Promise<FoundChunks>;
   /** How many of our own packs the store knew when it was asked: their chunks are in its answer, those of others are not. */
   readonly finishedPacks: number;
@@ -67,13 +70,15 @@ export function createChunkPlacer(
   /** Where the last chunk lies, if in a pack that the store knows, and that pack. */
   let previous: { readonly location: ChunkLocation; readonly descriptor: PackDescriptor | undefined } | undefined;
 
-  const begin = (chunks: readonly Uint8Array[], onWritten: () => void): Batch => {
+  let items: BatchItem[] = [];
+  const beginBatch = (onWritten: () => void): Batch => {
+    const batch = items;
+    items = [];
     const { finishedPacks } = writer;
-    const hashed = chunks.map(hashedUnlessZero);
-    const asked = hashed.flatMap((chunk) => (chunk ? [chunk.digest] : []));
+    const asked = batch.flatMap((item) => (typeof item === 'number' ? [] : [item.digest]));
     const found = asked.length > 0 ? known.find(Buffer.concat(asked)) : Promise.resolve(NOTHING_FOUND);
     found.catch(() => {}); // seen when the batch is settled, or never, if one before it fails
-    return { chunks, hashed, found, finishedPacks, onWritten };
+    return { items: batch, found, finishedPacks, onWritten };
   };
   /**
    * The chunk after the last one in its pack, if it is this one. Many chunks lie in more than one pack; following a pack keeps the extents of a manifest,
@@ -119,21 +124,22 @@ export function createChunkPlacer(
       throw storeFailure('known chunks were looked up', error, signal);
     }
     let asked = 0;
-    for (const [i, chunk] of batch.hashed.entries()) {
-      if (chunk) placeOne(chunk, found, asked++);
-      else {
-        const length = batch.chunks[i]?.length ?? 0;
-        sums.zeroBytes += length;
-        log.addZeros(length);
-      }
+    for (const item of batch.items) {
+      if (typeof item === 'number') {
+        sums.zeroBytes += item;
+        log.addZeros(item);
+      } else placeOne(item, found, asked++);
     }
     writer.whenWritten(batch.onWritten);
     writer.forget(next?.finishedPacks ?? 0);
     await writer.room();
   };
   return {
-    async place(chunks, onWritten) {
-      const batch = begin(chunks, onWritten);
+    add(chunk) {
+      items.push(isZero(chunk) ? chunk.length : hashed(chunk));
+    },
+    async endBatch(onWritten) {
+      const batch = beginBatch(onWritten);
       const before = pending;
       pending = batch;
       if (before) await settle(before, batch);
@@ -158,8 +164,7 @@ export function createChunkPlacer(
 
 const NOTHING_FOUND: FoundChunks = { locations: [], descriptors: new Map() };
 
-function hashedUnlessZero(bytes: Uint8Array): HashedChunk | undefined {
-  if (isZero(bytes)) return undefined;
+function hashed(bytes: Uint8Array): HashedChunk {
   const digest = digestOf(bytes);
   // 32 characters of one byte each: the cheapest map key that a digest makes.
   const key = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');

@@ -168,10 +168,19 @@ async function placeAll(
     return createCutter(cutter);
   };
   const blockPool = createBufferPool({ bufferBytes: imageDefaults.blockBytes, maxFree: MAX_FREE_BLOCKS });
-  let chunks: Uint8Array[] = [];
   let blocks: Uint8Array[] = [];
-  let batchedBytes = 0;
-  const place = async (): Promise<void> => {
+  let batchBytes = 0;
+  let turnBytes = 0;
+  const add = async (chunks: readonly Uint8Array[]): Promise<void> => {
+    for (const chunk of chunks) {
+      placer.add(chunk);
+      turnBytes += chunk.length;
+      if (turnBytes < imageDefaults.turnBytes) continue;
+      turnBytes = 0;
+      await nextTurn();
+    }
+  };
+  const endBatch = async (): Promise<void> => {
     const used = blocks;
     const onWritten = (): void => {
       for (const block of used) {
@@ -179,10 +188,9 @@ async function placeAll(
         source.pool?.give(block);
       }
     };
-    await placer.place(chunks, onWritten);
-    chunks = [];
     blocks = [];
-    batchedBytes = 0;
+    batchBytes = 0;
+    await placer.endBatch(onWritten);
     onProgress?.({ readBytes, imageBytes: source.imageBytes, newBytes: placer.newBytes });
   };
   for await (const block of sourceBlocks(source, blockPool, signal)) {
@@ -195,17 +203,22 @@ async function placeAll(
     // A source may give far more than a batch at once.
     for (let at = 0; at < block.length; at += imageDefaults.batchBytes) {
       const part = block.subarray(at, at + imageDefaults.batchBytes);
+      await add(cut.push(part));
       readBytes += part.length;
-      batchedBytes += part.length;
-      chunks.push(...cut.push(part));
+      batchBytes += part.length;
       if (at + part.length === block.length) blocks.push(block);
-      if (batchedBytes >= imageDefaults.batchBytes) await place();
+      if (batchBytes >= imageDefaults.batchBytes) await endBatch();
     }
   }
   cut ??= begin(new Uint8Array(0));
-  chunks.push(...cut.end());
-  if (chunks.length > 0 || blocks.length > 0) await place();
+  await add(cut.end());
+  if (readBytes > 0) await endBatch();
   return { imageBytes: readBytes, cutter: cutter as CutterSpec };
+}
+
+/** Everything that is ready runs: reads and writes that have ended, and those that are to begin. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The source in blocks of convenient size, the first of which holds all that the cutter is chosen by; its errors are ours. */

@@ -38,7 +38,7 @@ interface NewPack {
   readonly lengths: number[];
   readonly chunks: Map<string, OwnLocation>;
   /** Added and not yet handed to the store. */
-  unsent: Uint8Array[];
+  readonly unsent: Uint8Array[];
   /** No chunk is added any more. */
   isFull: boolean;
 }
@@ -96,22 +96,20 @@ export function createPackWriter(
     while (waitingForWrites[0] && waitingForWrites[0].addedBytes <= writtenBytes) waitingForWrites.shift()?.callback();
     wakeCaller?.();
   };
-  /** At most two writes at once: one file takes one at a time anyway, and more would sit in the threads that reading needs. */
   const writeAll = async (pack: NewPack, stage: PackStage): Promise<void> => {
     const underWay: Promise<void>[] = [];
     while (!failure) {
-      if (pack.unsent.length === 0) {
+      const buffers = takeFirst(pack.unsent, imageDefaults.writeBytes);
+      if (buffers.length === 0) {
         if (pack.isFull || isComplete) break;
         await new Promise<void>((resolve) => (wakeLoop = resolve));
         continue;
       }
-      const buffers = pack.unsent;
-      pack.unsent = [];
       const bytes = buffers.reduce((sum, { length }) => sum + length, 0);
-      const before = underWay.at(-1);
       const writing = stage.append(buffers, { signal }).catch(fail('new chunks were written'));
+      const before = underWay.at(-1);
       underWay.push(Promise.all([writing, before]).then(() => noteWritten(bytes)));
-      if (underWay.length >= imageDefaults.concurrentAppends) await underWay.shift();
+      if (underWay.length >= imageDefaults.concurrentWrites) await underWay.shift();
     }
     await Promise.all(underWay);
   };
@@ -198,6 +196,26 @@ export function createPackWriter(
       stages.clear();
     },
   };
+}
+
+/** Takes views from the front, at most `maxBytes` of them (one at least); a larger one is split. */
+function takeFirst(views: Uint8Array[], maxBytes: number): Uint8Array[] {
+  const taken: Uint8Array[] = [];
+  let room = maxBytes;
+  let count = 0;
+  for (const view of views) {
+    if (room === 0) break;
+    if (view.length > room) {
+      taken.push(view.subarray(0, room));
+      views[count] = view.subarray(room);
+      break;
+    }
+    taken.push(view);
+    room -= view.length;
+    count += 1;
+  }
+  views.splice(0, count);
+  return taken;
 }
 
 /** Adds a view; one that continues the last makes it longer instead, so that a run of chunks of one block is one write. */

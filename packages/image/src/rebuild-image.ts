@@ -4,7 +4,7 @@ import type { ChunkReaderDeps } from './chunk-reader.ts';
 import { ImageError } from './image-error.ts';
 import { createImageHasher } from './image-hasher.ts';
 import type { ImageHasher } from './image-hasher.ts';
-import { imageDefaults } from './options.ts';
+import { createOrderedWriter } from './ordered-writer.ts';
 import { createPartFile } from './part-file.ts';
 import type { PartFile } from './part-file.ts';
 import { verifiedSteps } from './verified-steps.ts';
@@ -83,41 +83,27 @@ async function writeSteps(
   manifest: Manifest,
   options: RebuildOptions,
 ): Promise<number> {
-  const underWay = new Set<Promise<void>>();
-  let failure: { readonly error: unknown } | undefined;
+  const writer = createOrderedWriter(file);
   let writtenBytes = 0;
-  const write = (bytes: Uint8Array, offset: number): void => {
-    const writing = file.write(bytes, offset).then(
-      () => {
-        underWay.delete(writing);
-        steps.recycle(bytes);
-      },
-      (error: unknown) => {
-        underWay.delete(writing);
-        failure ??= { error };
-      },
-    );
-    underWay.add(writing);
-  };
   try {
     for await (const { offset, length, bytes } of steps) {
       if (bytes) {
         await hasher?.update(bytes);
-        write(bytes, offset);
+        writer.add(bytes, offset, () => steps.recycle(bytes));
         writtenBytes += length;
-        while (underWay.size >= imageDefaults.concurrentSteps) await Promise.race(underWay);
+        await writer.room();
       } else await hasher?.updateZeros(length);
-      if (failure) throw failure.error;
       options.onProgress?.({ rebuiltBytes: offset + length, imageBytes: manifest.imageBytes });
     }
-  } finally {
-    await Promise.all(underWay);
+  } catch (error) {
+    await writer.finish().catch(() => {}); // nothing may be under way when the file is discarded; the first failure counts
+    throw error;
   }
-  if (failure) throw failure.error;
+  await writer.finish();
   return writtenBytes;
 }
 
-export function checkHash(manifest: Manifest, expected: ImageHash, actual: ImageHash): void {
+function checkHash(manifest: Manifest, expected: ImageHash, actual: ImageHash): void {
   if (expected.value === actual.value) return;
   const message = `the image of manifest ${manifest.id} has ${expected.algorithm} ${actual.value} instead of ${expected.value}: its publisher lied or was wrong`;
   throw new ImageError('IMAGE_HASH_MISMATCH', message, {

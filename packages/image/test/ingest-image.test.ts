@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { domain, extentsOf, imageRef, limits, publicDomain, verifyImageRecord } from '@quarry/content';
 import type { PackStage, PackStore } from '@quarry/content';
-import { CodedError } from '@quarry/runtime';
+import { CodedError, createBufferPool } from '@quarry/runtime';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ingestImage, readImage } from '../src/index.ts';
@@ -11,20 +11,23 @@ import { anyRef, createTestNode, ingestBytes } from './support/test-node.ts';
 
 const CHUNK = 65536;
 
+/** Small and large buffers in turn; small ones alone would only take long. */
+const anySplit = fc.tuple(
+  fc.integer({ min: 1, max: 2000 }),
+  fc.integer({ min: 20_000, max: 3 << 20 }),
+  fc.nat(200_000),
+);
+
 describe('an ingested image', () => {
   test('comes out as it went in, whatever it is made of and however its stream is split', async () => {
     await fc.assert(
-      fc.asyncProperty(
-        anyImage,
-        fc.array(fc.integer({ min: 1, max: 3 << 20 }), { minLength: 1, maxLength: 4 }),
-        async (image, lengths) => {
-          const node = createTestNode();
-          const { manifest, report } = await ingestBytes(node, image, { lengths });
-          expect((await collect(readImage(node, manifest))).equals(image)).toBe(true);
-          expect(report.zeroBytes + report.knownBytes + report.repeatedBytes + report.newBytes).toBe(image.length);
-          expect(report.newBytes).toBe(node.store.usage().presentBytes);
-        },
-      ),
+      fc.asyncProperty(anyImage, anySplit, async (image, lengths) => {
+        const node = createTestNode();
+        const { manifest, report } = await ingestBytes(node, image, { lengths });
+        expect((await collect(readImage(node, manifest))).equals(image)).toBe(true);
+        expect(report.zeroBytes + report.knownBytes + report.repeatedBytes + report.newBytes).toBe(image.length);
+        expect(report.newBytes).toBe(node.store.usage().presentBytes);
+      }),
       { numRuns: 40 },
     );
   }, 30_000);
@@ -34,7 +37,7 @@ describe('an ingested image', () => {
       fc.asyncProperty(
         fc.array(anyImage, { minLength: 1, maxLength: 3 }),
         anyImage,
-        fc.array(fc.integer({ min: 1, max: 1 << 20 }), { minLength: 1, maxLength: 5 }),
+        anySplit,
         async (before, image, lengths) => {
           const manifests = [];
           for (const split of [[image.length], lengths]) {
@@ -45,6 +48,28 @@ describe('an ingested image', () => {
           expect(manifests[1]).toEqual(manifests[0]);
         },
       ),
+      { numRuns: 25 },
+    );
+  }, 30_000);
+
+  test('does not need the buffers that it has given back', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyImage, fc.constantFrom(100_000, 600_000, 1 << 20), async (image, bufferBytes) => {
+        const node = createTestNode();
+        const pool = createBufferPool({ bufferBytes, maxFree: 100 });
+        const spoiling = { ...pool, give: (buffer: Uint8Array): void => pool.give(spoiled(buffer)) };
+        async function* source(): AsyncGenerator<Uint8Array> {
+          for (let at = 0; at < image.length; at += bufferBytes) {
+            const part = image.subarray(at, at + bufferBytes);
+            const buffer = pool.take();
+            buffer.set(part);
+            yield buffer.subarray(0, part.length);
+          }
+        }
+        const given = { ref: anyRef, domain: publicDomain, imageBytes: image.length };
+        const { manifest } = await ingestImage(node, { ...given, bytes: source(), pool: spoiling });
+        expect((await collect(readImage(node, manifest))).equals(image)).toBe(true);
+      }),
       { numRuns: 25 },
     );
   }, 30_000);
@@ -227,6 +252,12 @@ describe('an ingest that cannot succeed', () => {
     await expect(ingestImage(createTestNode(), given)).rejects.toThrow(TypeError);
   });
 });
+
+/** As the next user of a buffer would leave it. */
+function spoiled(buffer: Uint8Array): Uint8Array {
+  new Uint8Array(buffer.buffer).fill(0xee);
+  return buffer;
+}
 
 async function* failing(bytes: Uint8Array, after: number): AsyncGenerator<Uint8Array> {
   yield* streamOf(bytes.subarray(0, after), [CHUNK]);
