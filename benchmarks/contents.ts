@@ -14,7 +14,7 @@ export interface Content {
 const BLOCK_BYTES = 4 * 2 ** 20;
 
 /**
- * What is measured with, each just written, so in the page cache, and synced, so that nobody else's write-back is measured:
+ * What is measured with, in the page cache, and synced, so that nobody else's write-back is measured:
  * - random disk: a raw disk full of random bytes, without holes. Nothing can save work on it; cut at fixed offsets, as disk images are.
  * - random bytes: the same without a disk's boot sector, so cut by content, as compressed images are.
  * - sparse disk: a raw disk image, half of it data, the rest holes, which `cp` leaves out without reading them.
@@ -34,7 +34,7 @@ export async function makeContents({ directory, sizeBytes, signal, tell }: Bench
     signal,
   });
   if (!sparse) throw new Error('the generator made no image');
-  for (const path of [randomDisk, randomBytes, sparse.path]) await syncFile(path);
+  for (const path of [randomDisk, randomBytes, sparse.path]) await warm(path);
   return [
     { name: 'random disk', path: randomDisk, sizeBytes },
     { name: 'random bytes', path: randomBytes, sizeBytes },
@@ -56,10 +56,13 @@ async function writeRandom(path: string, sizeBytes: number, isDisk: boolean, sig
   }
 }
 
-async function syncFile(path: string): Promise<void> {
+/** Syncs a file and reads it once: also its holes take part of the page cache when they are read, and none when they are made. */
+async function warm(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
     await file.sync();
+    const buffer = Buffer.alloc(BLOCK_BYTES);
+    while ((await file.read(buffer, 0, buffer.length)).bytesRead > 0);
   } finally {
     await file.close();
   }

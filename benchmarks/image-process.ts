@@ -1,5 +1,7 @@
 // One ingest or rebuild, told by the JSON in the first argument; prints a Sample. Opening the store is not measured, what the image package does is.
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { imageRef, publicDomain } from '@quarry/content';
 import type { Signer } from '@quarry/content';
@@ -14,6 +16,8 @@ export interface ImageOrder {
   readonly store: string;
   /** The image to ingest, or where to rebuild it. */
   readonly path: string;
+  /** A file to copy to a second place before, and to remove there: see runCp. */
+  readonly warmUp: readonly [from: string, to: string];
   /** Whether all is on the disk in the end. Without, the store's own flushes in the background are put off too: `cp` has none. */
   readonly isDurable: boolean;
 }
@@ -67,6 +71,9 @@ async function work({ packs: store, images: catalog }: DiskStore): Promise<void>
 const lazy = { syncBytes: NEVER, syncDelayMs: 2 ** 30, maxUnsyncedBytes: NEVER };
 const options = { directory: order.store, ...(order.isDurable ? {} : lazy) };
 const store = await createDiskStore({ clock: systemClock, logger: silentLogger }, options);
+const [from, to] = order.warmUp;
+execFileSync('cp', ['--', from, to]);
+rmSync(to);
 const cpuBefore = process.cpuUsage();
 const startMs = systemClock.now();
 await work(store);

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { againstCp } from './against-cp.ts';
 import type { Bench } from './bench.ts';
 import { runOurs } from './processes.ts';
@@ -6,11 +7,8 @@ import { runOurs } from './processes.ts';
 export const ingest: Bench = {
   about: 'a file into an empty store, against cp of the file',
   run: (options) =>
-    againstCp(
-      'ingest',
-      options,
-      async ({ path }) =>
-        (isDurable, store) =>
-          runOurs({ doing: 'ingest', store, path, isDurable }, options.signal),
-    ),
+    againstCp('ingest', options, async ({ path }) => {
+      const warmUp = [path, join(options.directory, 'warm-up')];
+      return (isDurable, store) => runOurs({ doing: 'ingest', store, path, isDurable, warmUp }, options.signal);
+    }),
 };

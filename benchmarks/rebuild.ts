@@ -9,7 +9,9 @@ export const rebuild: Bench = {
   run: (options) =>
     againstCp('rebuild', options, async ({ name, path }) => {
       const store = join(options.directory, `store of ${name}`);
-      await runOurs({ doing: 'ingest', store, path, isDurable: true }, options.signal);
-      return (isDurable, target) => runOurs({ doing: 'rebuild', store, path: target, isDurable }, options.signal);
+      const warmUp = [path, join(options.directory, 'warm-up')];
+      await runOurs({ doing: 'ingest', store, path, isDurable: true, warmUp }, options.signal);
+      return (isDurable, target) =>
+        runOurs({ doing: 'rebuild', store, path: target, isDurable, warmUp }, options.signal);
     }),
 };
