@@ -73,7 +73,7 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
   const announcer = createAnnouncer({ read }, { firstSequence: Math.floor(clock.wallMs()) * 1000 });
   const stopping = new AbortController();
   const stops: (() => void)[] = [];
-  const teller = createTeller({ network, clock, read, nextSequence: announcer.nextSequence }, options);
+  const teller = createTeller({ network, clock, read, nextSequence: () => announcer.nextSequence() }, options);
   let cancelGossip: (() => void) | undefined;
   let cancelWants: (() => void) | undefined;
 

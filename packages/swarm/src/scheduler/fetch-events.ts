@@ -76,6 +76,8 @@ export type FetchEvent =
   | { readonly kind: 'wait'; readonly request: number; readonly ahead: number }
   /** The seeder has given away all that this node needs, but for what it does not hold itself. */
   | { readonly kind: 'dry'; readonly request: number; readonly lacking: readonly PackMasks[] }
+  /** This host was held up for so long: what seems to stand still may only not have been read. */
+  | { readonly kind: 'heldUp'; readonly ms: number }
   | { readonly kind: 'tick' };
 
 export interface GivenPiece {

@@ -121,6 +121,9 @@ function take(state: SchedulerState, event: FetchEvent): void {
     case 'present':
       becomePresent(state, event);
       return;
+    case 'heldUp':
+      excuse(state, event.ms);
+      return;
     case 'tick':
       return;
     default:
@@ -343,6 +346,14 @@ const MAX_FORMER_PEERS = 1024;
 function banPeer(state: SchedulerState, peer: SchedulerPeer, reason: string): void {
   losePeer(state, peer.id);
   state.actions.push({ kind: 'ban', peer: peer.id, reason });
+}
+
+function excuse(state: SchedulerState, ms: number): void {
+  for (const flight of state.flights.all.values())
+    flight.progressAtMs = Math.min(state.nowMs, flight.progressAtMs + ms);
+  for (const { seeder } of state.peers.values()) {
+    if (seeder.ask) seeder.ask.progressAtMs = Math.min(state.nowMs, seeder.ask.progressAtMs + ms);
+  }
 }
 
 function findAsk(state: SchedulerState, request: number): StandingAsk | undefined {

@@ -26,6 +26,11 @@ export interface AskerWant {
   readonly sinceMs: number;
 }
 
+export interface WantNews {
+  readonly tookMs: readonly number[];
+  readonly hasGained: boolean;
+}
+
 /** The ledger's page for one pack: what is ours to give, what was given to whom, and who has shown it since. */
 export class LedgerPack {
   readonly id: PackId;
@@ -83,15 +88,20 @@ export class LedgerPack {
 
   /**
    * What an asker says that it needs and has. Gifts that it shows are settled, and of what was ever given that counts as held which it
-   * has, as long as it is there. Returns how long ago the gifts that it shows for the first time were sent.
+   * has, as long as it is there. Returns how long ago the gifts that it shows for the first time were sent, and whether it has got something
+   * that it needed from others.
    */
-  setWant(asker: PeerId, need: PieceMasks, have: PieceMasks, nowMs: number): number[] {
+  setWant(asker: PeerId, need: PieceMasks, have: PieceMasks, nowMs: number): WantNews {
     const tookMs: number[] = [];
     const before = this.#wants.get(asker);
+    const gifts = this.giftsTo(asker);
+    const fromUs = emptyMasks(have.length);
+    for (const { piece, mask } of gifts) fromUs[piece] = (fromUs[piece] ?? 0) | mask;
+    const hasGained = have.some((mask, piece) => (mask & (before?.need[piece] ?? 0) & ~(fromUs[piece] ?? 0)) !== 0);
     const isWanting = !isEmptyMasks(need);
     this.askers += Number(isWanting) - Number(before?.isWanting ?? false);
     this.#wants.set(asker, { need, have, isWanting, sinceMs: before?.sinceMs ?? nowMs });
-    for (const gift of this.giftsTo(asker)) {
+    for (const gift of gifts) {
       if (gift.sentAtMs === undefined) continue;
       if ((gift.mask & ~(have[gift.piece] ?? 0)) !== 0) {
         gift.isMissed = true;
@@ -104,7 +114,7 @@ export class LedgerPack {
     for (let piece = 0; piece < have.length; piece += 1) {
       this.held[piece] = (this.held[piece] ?? 0) | ((have[piece] ?? 0) & (this.ever[piece] ?? 0));
     }
-    return tookMs;
+    return { tookMs, hasGained };
   }
 
   /** It needs nothing more of the pack; what it has still counts. */

@@ -31,6 +31,8 @@ interface Asker {
   readonly id: PeerId;
   readonly packs: Set<LedgerPack>;
   lastAskMs: number;
+  /** When it last had something that it needed from others: until that ends, nothing need be given again. */
+  lastGainMs: number;
   /** Its place in the queue while it waits for a slot, kept over repeated asks. */
   place: number | undefined;
   toldLackingAtMs: number;
@@ -165,7 +167,9 @@ function takeAsk(state: LedgerState, event: LedgerEvent & { readonly kind: 'ask'
     if (!pack || need.length !== pack.ours.length || have.length !== pack.ours.length) continue;
     named.add(pack);
     asker.packs.add(pack);
-    for (const tookMs of pack.setWant(asker.id, need, have, state.nowMs)) state.showTimeMs.observe(tookMs);
+    const { tookMs, hasGained } = pack.setWant(asker.id, need, have, state.nowMs);
+    for (const showMs of tookMs) state.showTimeMs.observe(showMs);
+    if (hasGained) asker.lastGainMs = state.nowMs;
   }
   // A pack that it names no longer has arrived: what it had of it, it has, and it needs nothing.
   for (const pack of asker.packs) if (!named.has(pack)) pack.endWant(asker.id);
@@ -217,9 +221,13 @@ function regiveAfterMs(state: LedgerState): number {
   return Math.max(state.options.regiveAfterMs, 4 * state.showTimeMs.mean);
 }
 
-/** Chunks that somebody should have by now and that this asker still needs become giveable again, one piece for each ask. */
+/**
+ * Chunks that somebody should have by now and that this asker still needs become giveable again, one piece for each ask. Not while the
+ * asker gets what it needs from others, however slowly: hosts that are short of CPU must not make all of them turn to the store.
+ */
 function reclaimOverdue(state: LedgerState, asker: Asker, event: LedgerEvent & { readonly kind: 'ask' }): void {
   const waitMs = regiveAfterMs(state);
+  if (state.nowMs - asker.lastGainMs < waitMs) return;
   for (const { pack: id, need } of event.entries) {
     const pack = state.packs.get(id);
     const sinceMs = pack?.wantOf(asker.id)?.sinceMs;
@@ -241,7 +249,9 @@ function takePlain(state: LedgerState, event: LedgerEvent & { readonly kind: 'pl
     state.actions.push({ kind: 'dry', ask, lacking: [] });
     return;
   }
-  const free = pack.fresh(piece, mask) | pack.overdue(piece, mask, state.nowMs, regiveAfterMs(state));
+  const waitMs = regiveAfterMs(state);
+  const isStuck = state.nowMs - (state.askers.get(event.asker)?.lastGainMs ?? -Infinity) >= waitMs;
+  const free = pack.fresh(piece, mask) | (isStuck ? pack.overdue(piece, mask, state.nowMs, waitMs) : 0);
   if (free !== mask || state.serving.size >= state.options.slots) {
     state.actions.push({ kind: 'wait', ask, ahead: state.waiting.size });
     return;
@@ -368,6 +378,7 @@ function askerFor(state: LedgerState, id: PeerId): Asker {
       id,
       packs: new Set(),
       lastAskMs: state.nowMs,
+      lastGainMs: state.nowMs,
       place: undefined,
       toldLackingAtMs: -Infinity,
       distrusts: NOBODY,

@@ -51,6 +51,9 @@ export interface FetchView {
   readonly bytesBySource: Readonly<Record<SourceKind, number>>;
 }
 
+/** A timer that fires so late was held up by this host, and with it everything that arrived meanwhile. */
+const HELD_UP_MS = 200;
+
 interface RunningFetch {
   readonly packs: ReadonlyMap<PackId, PackDescriptor>;
   readonly account: FetchAccount;
@@ -84,7 +87,8 @@ export function createFetcher(
     // Never less than a millisecond: a timer may fire an unmeasurable moment early, and would be set again for ever.
     cancelTick = clock.after(Math.max(1, wakeAtMs - clock.now()), () => {
       tickAtMs = undefined;
-      say({ kind: 'tick' });
+      const lateMs = clock.now() - wakeAtMs;
+      say(lateMs > HELD_UP_MS ? { kind: 'heldUp', ms: lateMs } : { kind: 'tick' });
     });
   };
   const perform = (action: FetchAction): void => {

@@ -207,6 +207,17 @@ describe('what does not move', () => {
     expect(scheduler.take('ask')).toMatchObject([{ seeder: SEEDER, entries: [{ need: all }] }]);
   });
 
+  test('is excused when it was this host that stood still', () => {
+    const scheduler = create({ window: 1 });
+    scheduler.want(all, 0);
+    scheduler.peer(A, all, 0);
+    scheduler.take('request');
+    scheduler.say({ kind: 'heldUp', ms: 4900 }, 5000);
+    expect(scheduler.take('cancel')).toEqual([]);
+    scheduler.pass(5000, 5000 + schedulerDefaults.stallMs);
+    expect(scheduler.take('cancel')).toHaveLength(1);
+  });
+
   test('a peer that only ever says busy counts as stalled after a while', () => {
     const scheduler = create({ window: 1 });
     scheduler.want(all, 0);

@@ -101,6 +101,31 @@ describe('the seeder ledger', () => {
     expect(given(ledger.ask(B, all, settledAtMs + regiveAfterMs).actions)).toMatchObject({ regive: reason });
   });
 
+  test('gives nothing again to one who gets what it needs from others, however slowly', () => {
+    const ledger = createLedger();
+    const first = ledger.ask(A, fullMasks(large), 0);
+    ledger.say({ kind: 'sent', ask: first.ask }, 100);
+    const shown = (count: number): PieceMasks => emptyMasks(large.pieceCount).fill(0b1111, 0, count);
+    const rest = (count: number): PieceMasks => fullMasks(large).fill(0, 0, count);
+    const gaveA = given(first.actions);
+    if (gaveA?.kind !== 'give') throw new Error('A was given nothing');
+    // whatever else there is has gone to C, which shows it and serves nobody
+    for (let round = 0; round < large.pieceCount; round += 1) {
+      const ask = ledger.ask(C, fullMasks(large), 200 + round);
+      ledger.say({ kind: 'sent', ask: ask.ask }, 200 + round);
+    }
+    ledger.ask(C, emptyMasks(large.pieceCount), 300, fullMasks(large));
+    const stepMs = regiveAfterMs - 1;
+    for (let count = 0; count < 5; count += 1) {
+      expect(given(ledger.ask(B, rest(count), 400 + count * stepMs, shown(count)).actions)).toBeUndefined();
+    }
+    const stuckAtMs = 400 + 4 * stepMs;
+    expect(given(ledger.ask(B, rest(4), stuckAtMs + regiveAfterMs, shown(4)).actions)).toMatchObject({
+      kind: 'give',
+      regive: expect.stringMatching(/unserved|unshown/) as string,
+    });
+  });
+
   test('gives again only to one who has needed it for as long', () => {
     const ledger = createLedger();
     const first = ledger.ask(A, all, 0);

@@ -1,0 +1,153 @@
+import { verifyPiece } from '@quarry/content';
+import type { PieceSource, SourceKind } from '@quarry/content';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { CHUNK_BYTES, contentOf, createMemoryWorld, makePack, sumOf, totalBytes, wantAll } from './memory-world.ts';
+import type { MemoryWorld, TestNode, TestPack } from './memory-world.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let world: MemoryWorld;
+afterEach(() => world.close());
+
+const image = makePack(512, 1); // 128 pieces
+const unique = totalBytes([image]);
+
+interface TestOrigin extends PieceSource {
+  readonly readBytes: number;
+  readonly mostAtOnce: number;
+}
+
+/** The image at its store, 18 ms away, as Glance is for a range whatever its size. */
+function createOrigin(packs: readonly TestPack[], options: { readonly fails?: () => boolean } = {}): TestOrigin {
+  let [readBytes, reading, mostAtOnce] = [0, 0, 0];
+  return {
+    kind: 'origin' as SourceKind,
+    covers: (id) => packs.some(({ descriptor }) => descriptor.id === id),
+    async readPiece(id, piece, mask, { signal } = {}) {
+      const { descriptor, bytes } = packs.find((pack) => pack.descriptor.id === id) as TestPack;
+      reading += 1;
+      mostAtOnce = Math.max(mostAtOnce, reading);
+      try {
+        await world.clock.sleep(18, { signal });
+      } finally {
+        reading -= 1;
+      }
+      if (options.fails?.()) throw new Error('the origin is out of order');
+      const chunks: Uint8Array[] = [];
+      for (let i = 0; i < 16; i += 1) {
+        const chunk = piece * descriptor.chunksPerPiece + i;
+        if ((mask >> i) & 1) chunks.push(bytes.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES));
+      }
+      const read = Buffer.concat(chunks);
+      readBytes += read.length;
+      return verifyPiece(descriptor, piece, mask, read);
+    },
+    get readBytes() {
+      return readBytes;
+    },
+    get mostAtOnce() {
+      return mostAtOnce;
+    },
+  };
+}
+
+async function nodesWithoutSeeder(count: number): Promise<TestNode[]> {
+  const nodes: TestNode[] = [];
+  for (let i = 0; i < count; i += 1) {
+    nodes.push(await world.add(`node-${i}`, { bootstrap: nodes.slice(0, 1), knows: [image] }));
+  }
+  await world.clock.advance(3000);
+  return nodes;
+}
+
+describe('without a seeder', () => {
+  test('the nodes that want an image divide it, and the origin is read once', async () => {
+    world = createMemoryWorld(31);
+    const origin = createOrigin([image]);
+    const nodes = await nodesWithoutSeeder(8);
+    const fetches = nodes.map((node) => node.swarm.fetch(wantAll([image]), { lastResort: origin }));
+    const reports = await world.until(Promise.all(fetches), 30_000);
+    for (const node of nodes) expect(Buffer.compare(await contentOf(node.store, image), image.bytes)).toBe(0);
+    expect(origin.readBytes / unique).toBeLessThan(1.05);
+    expect(sumOf(reports, 'origin')).toBeGreaterThanOrEqual(unique);
+    expect(origin.mostAtOnce).toBeLessThanOrEqual(2 * nodes.length);
+  });
+
+  test('what one cannot read, because its origin fails, the next in rank reads', async () => {
+    world = createMemoryWorld(32);
+    const origin = createOrigin([image]);
+    const broken = createOrigin([image], { fails: () => true });
+    const nodes = await nodesWithoutSeeder(4);
+    const fetches = nodes.map((node, i) =>
+      node.swarm.fetch(wantAll([image]), { lastResort: i === 0 ? broken : origin }),
+    );
+    await world.until(Promise.all(fetches), 60_000);
+    for (const node of nodes) expect(Buffer.compare(await contentOf(node.store, image), image.bytes)).toBe(0);
+    expect(origin.readBytes / unique).toBeLessThan(1.5);
+  });
+
+  test('when the origin fails for all, the fetch says why it found no source', async () => {
+    world = createMemoryWorld(33);
+    const broken = createOrigin([image], { fails: () => true });
+    const node = await world.add('node', { knows: [image], options: { giveUpMs: 5000 } });
+    await world.clock.advance(1000);
+    await expect(world.until(node.swarm.fetch(wantAll([image]), { lastResort: broken }), 60_000)).rejects.toMatchObject(
+      { code: 'SWARM_NO_SOURCE', cause: { message: 'the origin is out of order' } },
+    );
+  });
+
+  test('a seeder that does not hold the image is asked first, and then the origin', async () => {
+    world = createMemoryWorld(34);
+    const origin = createOrigin([image]);
+    const seeder = await world.add('seeder', { options: { role: 'seeder' } });
+    const node = await world.add('node', { bootstrap: [seeder], knows: [image] });
+    await world.clock.advance(3000);
+    const report = await world.until(node.swarm.fetch(wantAll([image]), { lastResort: origin }), 30_000);
+    expect(report.bytesBySource).toMatchObject({ origin: unique, seeder: 0 });
+  });
+
+  test('a seeder that holds it spares the origin altogether', async () => {
+    world = createMemoryWorld(35);
+    const origin = createOrigin([image]);
+    const seeder = await world.add('seeder', { options: { role: 'seeder' }, holds: [image] });
+    const nodes: TestNode[] = [];
+    for (let i = 0; i < 4; i += 1) nodes.push(await world.add(`node-${i}`, { bootstrap: [seeder], knows: [image] }));
+    // No time to look around: a node that starts must not take a seeder that is slow to answer for none.
+    const fetches = nodes.map((node) => node.swarm.fetch(wantAll([image]), { lastResort: origin }));
+    await world.until(Promise.all(fetches), 30_000);
+    expect(origin.readBytes).toBe(0);
+  });
+});
+
+describe('in a cluster with more members than neighbours', () => {
+  test('a pack that only a far member holds is found, and the holder dialled', async () => {
+    world = createMemoryWorld(41);
+    const nodes: TestNode[] = [];
+    const options = { targetDegree: 4 };
+    for (let i = 0; i < 24; i += 1) {
+      const holds = i === 20 ? [image] : [];
+      nodes.push(await world.add(`node-${i}`, { bootstrap: nodes.slice(-1), holds, knows: [image], options }));
+    }
+    await world.clock.advance(60_000);
+    const holder = nodes[20] as TestNode;
+    const asker = nodes.find(({ network }) => !network.peers().includes(holder.peer) && network !== holder.network);
+    expect(asker).toBeDefined();
+    const report = await world.until((asker as TestNode).swarm.fetch(wantAll([image])), 10_000);
+    expect(report.bytesBySource.peer).toBe(unique);
+  });
+
+  test('40 nodes with 8 neighbours each share one image, and the seeder sends hardly more than once', async () => {
+    world = createMemoryWorld(42);
+    const seeder = await world.add('seeder', { options: { role: 'seeder' }, holds: [image] });
+    const nodes: TestNode[] = [];
+    for (let i = 0; i < 40; i += 1) {
+      nodes.push(await world.add(`node-${i}`, { bootstrap: [seeder], knows: [image], options: { targetDegree: 8 } }));
+    }
+    await world.clock.advance(10_000);
+    const degrees = nodes.map((node) => node.network.peers().length - 1);
+    expect(Math.min(...degrees)).toBeGreaterThanOrEqual(4);
+    const reports = await world.until(Promise.all(nodes.map((node) => node.swarm.fetch(wantAll([image])))), 60_000);
+    for (const node of nodes) expect(Buffer.compare(await contentOf(node.store, image), image.bytes)).toBe(0);
+    expect(sumOf(reports, 'seeder') / unique).toBeLessThan(1.02);
+  });
+});
