@@ -92,8 +92,7 @@ async function compose(
   );
   lifecycle.onClose('the swarm', () => swarm.close());
   await swarm.start();
-  const origin = openOrigin(config.origin);
-  if (origin) lifecycle.onClose('the origin', () => origin.close());
+  const origin = openOrigin(config.origin, lifecycle);
 
   return createNodeDaemon({
     ...base,
@@ -130,28 +129,29 @@ function networkOptions(config: Config, isOffline: boolean): Parameters<typeof c
     : { listen, announce, bootstrap, mdns, dials };
 }
 
-function openOrigin(config: Config['origin']): Origin | undefined {
-  const { path, url, idleTimeoutMs } = config;
+function openOrigin(config: Config['origin'], lifecycle: Lifecycle): Origin | undefined {
+  const { kind, path, url, idleTimeoutMs } = config;
   const deps = { clock: systemClock };
-  switch (config.kind) {
+  const closed = (origin: Origin): Origin => {
+    lifecycle.onClose(`the origin (${origin.kind})`, () => origin.close());
+    return origin;
+  };
+  const glance = (): Origin =>
+    closed(createGlanceOrigin({ ...deps, token: tokenFrom(config) }, { url, idleTimeoutMs }));
+  switch (kind) {
     case 'none':
       return undefined;
     case 'directory':
-      return createDirectoryOrigin(deps, { directory: path });
-    case 'glance-store':
+      return closed(createDirectoryOrigin(deps, { directory: path, idleTimeoutMs }));
+    case 'glance-store': {
       // with a URL too, Glance says what an image is and whether it is whole; its bytes still come by path
-      return createGlanceStoreOrigin(
-        {
-          ...deps,
-          records:
-            url === '' ? undefined : createGlanceOrigin({ ...deps, token: tokenFrom(config) }, { url, idleTimeoutMs }),
-        },
-        { directory: path, idleTimeoutMs },
-      );
+      const records = url === '' ? undefined : glance();
+      return closed(createGlanceStoreOrigin({ ...deps, records }, { directory: path, idleTimeoutMs }));
+    }
     case 'glance':
-      return createGlanceOrigin({ ...deps, token: tokenFrom(config) }, { url, idleTimeoutMs });
+      return glance();
     case 'http':
-      return createHttpOrigin(deps, { url, idleTimeoutMs });
+      return closed(createHttpOrigin(deps, { url, idleTimeoutMs }));
   }
 }
 

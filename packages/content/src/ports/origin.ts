@@ -21,9 +21,10 @@ export interface OriginImage {
  * - `open` streams bytes [offset, offset + length) of the version described, in order, each buffer at most 8 MiB and owned by the reader; it ends
  *   after exactly that many bytes or rejects. A changed image is ORIGIN_CHANGED, a short or silent one ORIGIN_TRUNCATED or ORIGIN_STALLED: never a
  *   shorter or mixed body without an error.
- * - A range is asked only where `canRange`; elsewhere `open` with an offset reads and discards, unless `isWholeOnly` refuses it (ORIGIN_NO_RANGE).
+ * - A range is asked only where `canRange`; elsewhere `open` with an offset reads and discards, up to a bound of the
+ *   implementation's, beyond which it rejects with ORIGIN_NO_RANGE. A range outside of the image is a TypeError.
  * - Rejections: ORIGIN_NOT_FOUND (404), ORIGIN_GONE (410), ORIGIN_UNAUTHORIZED (401), ORIGIN_FORBIDDEN (403), ORIGIN_NO_DATA (204),
- *   ORIGIN_UNAVAILABLE (5xx, refused, reset; can be retried), ORIGIN_BAD_ANSWER (anything else), ORIGIN_CLOSED.
+ *   ORIGIN_UNAVAILABLE (5xx, refused, reset; can be retried), ORIGIN_BAD_ANSWER (anything else), ORIGIN_BAD_URL, ORIGIN_CLOSED.
  * - Nothing is retried inside: retry and budget are wrappers.
  */
 export interface Origin {
