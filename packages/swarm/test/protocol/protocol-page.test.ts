@@ -1,0 +1,91 @@
+// Holds PROTOCOL.md to the code: its limits and names are compared, its examples decoded and encoded again.
+import { ByteReader, ByteWriter, packIdFrom } from '@quarry/content';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { swarmDefaults } from '../../src/options.ts';
+import { decodeGetPiece, encodeGetPiece } from '../../src/protocol/get-piece.ts';
+import { decodeMemberRecord, encodeMemberRecord } from '../../src/protocol/member-record.ts';
+import { readPieceSet, writePieceSet } from '../../src/protocol/piece-set.ts';
+import { protocolLimits } from '../../src/protocol/protocol-limits.ts';
+import { protocols, topics } from '../../src/protocol/protocol-names.ts';
+import type { RegiveReason } from '../../src/scheduler/ledger-events.ts';
+import { pieceScore, textKey } from '../../src/scheduler/rendezvous.ts';
+
+const page = readFileSync(join(import.meta.dirname, '..', '..', 'PROTOCOL.md'), 'utf8');
+
+function example(name: string): string {
+  const found = new RegExp(`<!-- example: ${name} -->\\n\`\`\`\\n([^\`]*)\`\`\``).exec(page);
+  if (!found) throw new Error(`PROTOCOL.md has no example "${name}"`);
+  return (found[1] ?? '').replaceAll(/\s/g, '');
+}
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const bytesOf = (name: string): Uint8Array => Buffer.from(example(name), 'hex');
+
+test('the page states every limit as it is', () => {
+  const stated = [...page.matchAll(/^\| `(max\w+)` \| (\d+) \|/gm)].map(([, name, value]) => [name, Number(value)]);
+  expect(Object.fromEntries(stated)).toEqual(protocolLimits);
+});
+
+test('the page names every protocol, topic and reason for giving again', () => {
+  for (const name of [...Object.values(protocols), ...Object.values(topics)]) expect(page).toContain(`\`${name}\``);
+  const reasons: Record<RegiveReason, true> = {
+    sendFailed: true,
+    holderGone: true,
+    unshown: true,
+    unserved: true,
+    distrusted: true,
+  };
+  for (const reason of Object.keys(reasons)) expect(page).toContain(`| \`${reason}\` |`);
+});
+
+test('the page states the scheduler’s numbers as they are', () => {
+  const { scheduler, ledger } = swarmDefaults;
+  for (const sentence of [
+    `${scheduler.senderSlots} are served at once and ${scheduler.senderQueue} wait`,
+    `held for up to ${ledger.longPollMs / 1000} s`,
+    `serves ${ledger.slots} at once`,
+    `after ${scheduler.leaseGraceMs} ms of listening (${scheduler.seederPatienceMs / 1000} s while`,
+    `*r* × ${scheduler.leaseRankMs / 1000} s, or after *r* × ${scheduler.leaseSkipMs / 1000} s`,
+    `*targetDegree* (${swarmDefaults.targetDegree})`,
+    `${swarmDefaults.tellMs} ms after a change or after ${swarmDefaults.tellPieces} changed pieces`,
+    `still needed ${ledger.regiveAfterMs / 1000} s after it left`,
+  ]) {
+    expect(page).toContain(sentence);
+  }
+});
+
+test('its examples are what the code makes of them', () => {
+  const record = decodeMemberRecord(bytesOf('member-record'));
+  expect(record).toEqual({
+    peer: '12D3KooWA',
+    role: 'node',
+    zone: 'rack-7',
+    addresses: ['/ip4/10.0.0.1/tcp/4701'],
+    sequence: 1_750_000_000_000_001,
+    sentAtMs: 1_750_000_000_000,
+    ttlMs: 30_000,
+  });
+  expect(hex(encodeMemberRecord(record))).toBe(example('member-record'));
+
+  const set = readPieceSet(new ByteReader(bytesOf('piece-set'), 'example'));
+  expect(set).toEqual({ whole: Uint8Array.of(0b11, 0b10), partial: [{ piece: 4, mask: 0b110 }] });
+  const writer = new ByteWriter();
+  writePieceSet(writer, set);
+  expect(hex(writer.finish())).toBe(example('piece-set'));
+
+  const request = decodeGetPiece(bytesOf('get-piece'));
+  expect(request).toEqual({ pack: packIdFrom(new Uint8Array(32).fill(1)), piece: 7, mask: 0b101 });
+  expect(hex(encodeGetPiece(request))).toBe(example('get-piece'));
+});
+
+test('rendezvous hashing gives the numbers of the page', () => {
+  const numberOf = (call: string): number => {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${call}\` |`));
+    return Number(row?.split('|')[2]);
+  };
+  const key = textKey('12D3KooWA');
+  expect(numberOf('key("12D3KooWA")')).toBe(key);
+  expect(numberOf(`score(${key}, 0)`)).toBe(pieceScore(key, 0));
+  expect(numberOf(`score(${key}, 255)`)).toBe(pieceScore(key, 255));
+});
