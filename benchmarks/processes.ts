@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Sample } from './bench.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function runCp(
 
 /** One run of ours in a process of its own: a cold start each time, and its peak memory is its own. */
 export async function runOurs(order: object, signal: AbortSignal): Promise<Sample> {
-  const script = join(import.meta.dirname, 'image-process.ts');
+  const script = fileURLToPath(new URL('./image-process.ts', import.meta.url));
   const { stdout } = await runToEnd(process.execPath, ['--conditions=source', script, JSON.stringify(order)], signal);
   return JSON.parse(stdout) as Sample;
 }

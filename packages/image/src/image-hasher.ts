@@ -22,8 +22,10 @@ type Reply = { readonly buffer: ArrayBuffer | undefined } | { readonly digest: s
 
 export function createImageHasher(algorithm: ImageHash['algorithm']): ImageHasher {
   // Compiled, this file's neighbour is JavaScript; run from source, it is not.
-  const script = import.meta.url.endsWith('.ts') ? './hash-worker.ts' : './hash-worker.js';
-  const worker = new Worker(new URL(script, import.meta.url), { workerData: { algorithm } });
+  const script = import.meta.url.endsWith('.ts')
+    ? new URL('./hash-worker.ts', import.meta.url)
+    : new URL('./hash-worker.js', import.meta.url);
+  const worker = new Worker(script, { workerData: { algorithm } });
   const free: ArrayBuffer[] = [];
   let underWay = 0;
   let digest: string | undefined;
