@@ -111,6 +111,7 @@ async function compose(
     signer: identity,
     trust: { publishers: config.trust.publishers.map((peer) => publicKeyOfPeer(parsePeerId(peer))) },
     peerOfKey: peerOfPublicKey,
+    expectsPeers: !isOffline && (config.network.mdns || config.network.bootstrap.length > 0),
     seedSources: (what, options) => seedSources(what, origin, lifecycle, options.signal),
     metrics: createMetrics(),
     close: () => lifecycle.close(),

@@ -106,6 +106,10 @@ export interface DaemonStatus {
     readonly pinnedPacks: number;
   };
   readonly memory: { readonly rssBytes: number };
+  /** Connected, and known to be members. */
+  readonly peers: number;
+  /** Known to be alive, this node included. */
+  readonly members: number;
   readonly swarm: unknown;
 }
 

@@ -66,6 +66,8 @@ export interface NodeDaemonDeps {
   readonly signer: Signer;
   readonly trust: Trust;
   readonly peerOfKey: (publicKey: Uint8Array) => string;
+  /** Whether others are to be met: a bootstrap address or mDNS is configured. */
+  readonly expectsPeers: boolean;
   /** Turns what was named for seeding into images. */
   readonly seedSources: (
     what: readonly string[],
@@ -80,6 +82,8 @@ export interface NodeDaemonDeps {
 
 /** How often another manifest is tried when an untrusted one turned out to make other bytes. */
 const MAX_MANIFESTS = 3;
+/** How long a fetch waits for a first peer. */
+const MEET_WITHIN_MS = 15_000;
 
 export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
   const { store, catalog, metrics, clock, logger } = deps;
@@ -117,6 +121,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
     if (request.overwrite !== true) await refuseExisting(request.destination);
     const startMs = clock.now();
     onProgress?.({ step: 'finding', image: ref, doneBytes: 0, totalBytes: undefined });
+    await meetSomebody(deps, signal);
     const exceptManifests = new Set<ManifestId>();
     let mismatch: unknown;
     for (;;) {
@@ -235,6 +240,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
     addresses: deps.addresses,
     async status(): Promise<DaemonStatus> {
       const usage = store.usage();
+      const figures = deps.swarmView.figures();
       return {
         version,
         nodeId: deps.nodeId,
@@ -246,6 +252,8 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         origin: deps.origin?.kind ?? 'none',
         store: { directory: deps.directory, maxBytes: deps.storeMaxBytes, ...usage },
         memory: { rssBytes: process.memoryUsage.rss() },
+        peers: figures.peers,
+        members: figures.members,
         swarm: deps.swarmView.status(),
       };
     },
@@ -328,6 +336,12 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
 
 function pinReason(image: string): string {
   return `image:${image}`;
+}
+
+/** A node that has just started knows nobody yet: asked then, nobody would have the image. Who is alone for longer goes on alone. */
+async function meetSomebody(deps: NodeDaemonDeps, signal: AbortSignal | undefined): Promise<void> {
+  const untilMs = deps.clock.now() + (deps.expectsPeers ? MEET_WITHIN_MS : 0);
+  while (deps.swarmView.figures().peers === 0 && deps.clock.now() < untilMs) await deps.clock.sleep(50, { signal });
 }
 
 /** Says what to do in the words of the command line: below this layer nobody knows of flags and peer ids. */

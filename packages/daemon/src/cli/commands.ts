@@ -155,6 +155,7 @@ export function addStatus(program: Command, context: CliContext): void {
           `digest  ${status.digest}`,
           `origin  ${status.origin}`,
           `memory  ${formatBytes(status.memory.rssBytes)}`,
+          `peers   ${status.peers} connected, ${status.members} members`,
           `swarm   ${JSON.stringify(status.swarm)}`,
         ].join('\n'),
       );

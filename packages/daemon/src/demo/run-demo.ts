@@ -185,7 +185,7 @@ async function stormThroughQuarry(
   const seeder = await startSeeder(stage, link);
   const before = await link.bytesOut();
   const hosts = await Promise.all(stage.images.map((_, i) => startNode(stage, i + 1, seeder.id, link)));
-  await Promise.all(hosts.map((host) => host.client.status({ signal: stage.signal })));
+  await Promise.all(hosts.map((host) => hasMetAll(stage, host.client)));
   const usage = await usageSince([seeder.process, ...hosts.map((host) => host.process)]);
   const startedMs = stage.clock.now();
   const done = await Promise.all(
@@ -206,6 +206,21 @@ async function stormThroughQuarry(
     storm: { makespanMs, hostMs: done.map(({ ms }) => ms), originBytes, ...used },
     reports: done.map(({ report }) => report),
   };
+}
+
+/** The storm finds a cluster that stands, as on any Monday morning: every host has met the others. */
+async function hasMetAll(stage: Stage, client: ControlClient): Promise<void> {
+  const untilMs = stage.clock.now() + START_WITHIN_MS;
+  for (;;) {
+    const { peers, members } = await client.status({ signal: stage.signal });
+    if (members > stage.nodes && peers >= Math.min(stage.nodes, 4)) return;
+    if (stage.clock.now() > untilMs)
+      throw new DemoError(
+        'DEMO_TOO_SLOW',
+        `a host knows ${members} of ${stage.nodes + 1} members after ${START_WITHIN_MS / 1000} s`,
+      );
+    await stage.clock.sleep(100, { signal: stage.signal });
+  }
 }
 
 /** The seeder stands on the store's side of the link: it reads the images by path, and everything it gives passes the relay. */

@@ -22,8 +22,8 @@ export interface AskerWant {
   readonly need: PieceMasks;
   readonly have: PieceMasks;
   readonly isWanting: boolean;
-  /** Since when it asks for this pack. */
-  readonly sinceMs: number;
+  /** Pieces of which it needs something that somebody was given or has, and since when in every one of its asks. */
+  readonly deniedSinceMs: ReadonlyMap<number, number>;
 }
 
 export interface WantNews {
@@ -100,7 +100,6 @@ export class LedgerPack {
     const hasGained = have.some((mask, piece) => (mask & (before?.need[piece] ?? 0) & ~(fromUs[piece] ?? 0)) !== 0);
     const isWanting = !isEmptyMasks(need);
     this.askers += Number(isWanting) - Number(before?.isWanting ?? false);
-    this.#wants.set(asker, { need, have, isWanting, sinceMs: before?.sinceMs ?? nowMs });
     for (const gift of gifts) {
       if (gift.sentAtMs === undefined) continue;
       if ((gift.mask & ~(have[gift.piece] ?? 0)) !== 0) {
@@ -114,6 +113,12 @@ export class LedgerPack {
     for (let piece = 0; piece < have.length; piece += 1) {
       this.held[piece] = (this.held[piece] ?? 0) | ((have[piece] ?? 0) & (this.ever[piece] ?? 0));
     }
+    const deniedSinceMs = new Map<number, number>();
+    for (let piece = 0; isWanting && piece < need.length; piece += 1) {
+      const denied = (need[piece] ?? 0) & ((this.given[piece] ?? 0) | (this.held[piece] ?? 0));
+      if (denied !== 0) deniedSinceMs.set(piece, before?.deniedSinceMs.get(piece) ?? nowMs);
+    }
+    this.#wants.set(asker, { need, have, isWanting, deniedSinceMs });
     return { tookMs, hasGained };
   }
 

@@ -1,7 +1,7 @@
 import { windowRoom } from './fill-window.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 import { giveUpAtMs } from './track-fetches.ts';
-import { hedgeAfterMs, hedgeDueMs } from './watch-flights.ts';
+import { hedgeAfterMs, hedgeDueMs, stallAfterMs } from './watch-flights.ts';
 
 /** How often leases and seeks are looked at while they wait for their turn. */
 const IDLE_LOOK_MS = 50;
@@ -19,7 +19,7 @@ export function nextWakeMs(state: SchedulerState): number | undefined {
     if (flight.isLanding) continue;
     if (flight.source === 'lastResort') at(flight.startedAtMs + options.leaseDeadlineMs);
     else {
-      at(Math.min(flight.progressAtMs + options.stallMs, flight.startedAtMs + options.requestDeadlineMs));
+      at(Math.min(flight.progressAtMs + stallAfterMs(state), flight.startedAtMs + options.requestDeadlineMs));
       if (!flight.twin) at(hedgeDueMs(flight, patienceMs));
     }
   }

@@ -18,14 +18,32 @@ export function parkStalled(state: SchedulerState, peer: SchedulerPeer): void {
   peer.parks += 1;
   peer.busySinceMs = undefined;
   peer.busyAnswers = 0;
+  peer.parkedAtMs = state.nowMs;
   park(peer, state.nowMs + forMs);
+  sparePeers(state);
+}
+
+/**
+ * Where most peers seem to stall it is this host, or all of them, that are short of CPU: then slow peers are better than none, and far better
+ * than the store. At most half of those that show something are left alone, the latest to stall.
+ */
+function sparePeers(state: SchedulerState): void {
+  const showing = [...state.peers.values()].filter((peer) => peer.told.size > 0);
+  const parked = showing.filter((peer) => peer.parkedUntilMs !== undefined && peer.parkedUntilMs !== Infinity);
+  const mayBeParked = Math.ceil(showing.length / 2);
+  parked.sort((a, b) => a.parkedAtMs - b.parkedAtMs);
+  for (const peer of parked.slice(0, Math.max(0, parked.length - mayBeParked))) unpark(state, peer);
+}
+
+function unpark(state: SchedulerState, peer: SchedulerPeer): void {
+  peer.parkedUntilMs = undefined;
+  for (const [id, masks] of peer.told) state.packs.get(id)?.wanted.setPeerMasks(peer, masks);
 }
 
 export function unparkDue(state: SchedulerState): void {
   for (const peer of state.peers.values()) {
     if (peer.parkedUntilMs === undefined || peer.parkedUntilMs > state.nowMs) continue;
-    peer.parkedUntilMs = undefined;
-    for (const [id, masks] of peer.told) state.packs.get(id)?.wanted.setPeerMasks(peer, masks);
+    unpark(state, peer);
   }
 }
 

@@ -19,8 +19,9 @@ export interface SchedulerOptions {
   /** A request without progress is given a second source after this long; adapts between the two to the gaps observed. */
   readonly minHedgeMs: number;
   readonly maxHedgeMs: number;
-  /** A request without progress is broken off after this long, and its peer left alone for a while. */
+  /** A request without progress is broken off after this long, and its peer left alone for a while; adapts between the two to the gaps observed. */
   readonly stallMs: number;
+  readonly maxStallMs: number;
   /** No request lasts longer, whatever its progress. */
   readonly requestDeadlineMs: number;
   /** How long a stalled peer is left alone the first time; doubles up to the second. */
@@ -68,6 +69,7 @@ export const schedulerDefaults: SchedulerOptions = Object.freeze({
   minHedgeMs: 200,
   maxHedgeMs: 1000,
   stallMs: 3000,
+  maxStallMs: 12_000,
   requestDeadlineMs: 60_000,
   firstParkMs: 5000,
   maxParkMs: 300_000,

@@ -25,6 +25,7 @@ export class SchedulerPeer implements PackPeer {
   progressAtMs: number = -Infinity;
   errors = 0;
   parkedUntilMs: number | undefined;
+  parkedAtMs = 0;
   parks = 0;
   falseHaves = 0;
   readonly falseHavesByPack: Map<PackId, number> = new Map();

@@ -230,9 +230,8 @@ function reclaimOverdue(state: LedgerState, asker: Asker, event: LedgerEvent & {
   if (state.nowMs - asker.lastGainMs < waitMs) return;
   for (const { pack: id, need } of event.entries) {
     const pack = state.packs.get(id);
-    const sinceMs = pack?.wantOf(asker.id)?.sinceMs;
-    if (!pack || sinceMs === undefined || state.nowMs - sinceMs < waitMs) continue;
-    for (let piece = 0; piece < need.length; piece += 1) {
+    for (const [piece, sinceMs] of pack?.wantOf(asker.id)?.deniedSinceMs ?? []) {
+      if (!pack || state.nowMs - sinceMs < waitMs) continue;
       const mask = pack.overdue(piece, need[piece] ?? 0, state.nowMs, waitMs);
       if (mask === 0 || state.serving.size >= state.options.slots) continue;
       give(state, event.ask, asker, pack, piece, mask);

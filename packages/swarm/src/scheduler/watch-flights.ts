@@ -11,6 +11,7 @@ import type { SchedulerState } from './scheduler-state.ts';
 export function watchFlights(state: SchedulerState): void {
   const { options, nowMs } = state;
   const patienceMs = hedgeAfterMs(state);
+  const stallMs = stallAfterMs(state);
   for (const flight of state.flights.all.values()) {
     if (flight.isLanding || !state.flights.all.has(flight.request)) continue;
     const ageMs = nowMs - flight.startedAtMs;
@@ -19,10 +20,10 @@ export function watchFlights(state: SchedulerState): void {
         breakOff(state, flight);
         pauseLeases(state);
       }
-    } else if (nowMs - flight.progressAtMs >= options.stallMs || ageMs >= options.requestDeadlineMs) {
+    } else if (nowMs - flight.progressAtMs >= stallMs || ageMs >= options.requestDeadlineMs) {
       breakOff(state, flight);
       const { peer } = flight;
-      if (peer && nowMs - peer.progressAtMs >= options.stallMs) leaveStalled(state, peer);
+      if (peer && nowMs - peer.progressAtMs >= stallMs) leaveStalled(state, peer);
       else if (peer) peer.notBeforeMs = Math.max(peer.notBeforeMs, nowMs + options.minHedgeMs);
     } else if (!flight.twin && nowMs >= hedgeDueMs(flight, patienceMs)) {
       if (!hedge(state, flight)) flight.hedgeNotBeforeMs = nowMs + patienceMs / 2;
@@ -33,6 +34,12 @@ export function watchFlights(state: SchedulerState): void {
 export function hedgeAfterMs(state: SchedulerState): number {
   const { minHedgeMs, maxHedgeMs } = state.options;
   return Math.max(minHedgeMs, Math.min(maxHedgeMs, state.gapMs.upper));
+}
+
+/** Where gaps between bytes are long everywhere, a long gap tells nothing about a peer. */
+export function stallAfterMs(state: SchedulerState): number {
+  const { stallMs, maxStallMs } = state.options;
+  return Math.max(stallMs, Math.min(maxStallMs, 4 * state.gapMs.upper));
 }
 
 export function hedgeDueMs(flight: Flight, patienceMs: number): number {
