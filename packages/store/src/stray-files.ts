@@ -31,9 +31,16 @@ export async function findStrayFiles(
     ...[...names.descriptors].map((pack) => ({ path: descriptorFile(packs, pack), pack })),
   ].filter(({ pack }) => !uses.isPack(pack));
   for (const path of [...names.others, ...staged]) if (!uses.isStage(path)) strays.push({ path, pack: undefined });
-  // And looked at again: of a pack that was evicted meanwhile nothing is left.
-  const there = await Promise.all(strays.map(async ({ path }) => (await fileBytes(path)) !== undefined));
-  return strays.filter((_, i) => there[i]).sort((a, b) => (a.path < b.path ? -1 : 1));
+  // And looked at again, where nobody can add it meanwhile: a pack that was evicted and is there anew has no strays.
+  const found: StrayFile[] = [];
+  for (const stray of strays) {
+    const look = async (): Promise<void> => {
+      if ((await fileBytes(stray.path)) !== undefined) found.push(stray);
+    };
+    if (stray.pack === undefined) await look();
+    else await uses.whileUnknown(stray.pack, look);
+  }
+  return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 export async function removeStrayFiles(strays: readonly StrayFile[], uses: StrayFileUses): Promise<void> {
