@@ -33,7 +33,9 @@ export function watchFlights(state: SchedulerState): void {
 
 export function hedgeAfterMs(state: SchedulerState): number {
   const { minHedgeMs, maxHedgeMs } = state.options;
-  return Math.max(minHedgeMs, Math.min(maxHedgeMs, state.gapMs.upper));
+  // Hosts that are short of CPU are not helped by being asked twice: the bound grows with the stall time.
+  const boundMs = Math.max(maxHedgeMs, stallAfterMs(state) / 3);
+  return Math.max(minHedgeMs, Math.min(boundMs, state.gapMs.upper));
 }
 
 /** Where gaps between bytes are long everywhere, a long gap tells nothing about a peer. */
