@@ -6,6 +6,10 @@ import type { PackId, PackStore } from '@quarry/content';
 import { silentLogger, systemClock } from '@quarry/runtime';
 import { createDiskStore } from '@quarry/store';
 import type { DiskStore, StoreOptions } from '@quarry/store';
+import { vi } from 'vitest';
+
+// Everything here syncs a real disk, which others may keep busy for seconds. No test asserts how long anything takes.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 export const deps = { clock: systemClock, logger: silentLogger };
 
