@@ -25,10 +25,6 @@ export function parseMessage<T>(what: string, bytes: Uint8Array, maxBytes: numbe
   }
 }
 
-export function badMessage(what: string, problem: string): SwarmError {
-  return new SwarmError('SWARM_BAD_MESSAGE', `${what} ${problem}`, { details: { what } });
-}
-
 /** Text of at most `maxBytes`, without control characters. */
 export function readText(reader: ByteReader, name: string, maxBytes: number): string {
   const text = reader.text();

@@ -1,4 +1,4 @@
-import { addPieceMask, chunksPerPieceFor, createChunkSet, pieceMask } from '@quarry/content';
+import { chunksPerPieceFor, pieceMask } from '@quarry/content';
 import type { ChunkSet } from '@quarry/content';
 
 /**
@@ -39,14 +39,6 @@ export function masksOf(set: ChunkSet): PieceMasks {
   const masks = new Uint16Array(pieceCount);
   for (let piece = 0; piece < masks.length; piece += 1) masks[piece] = pieceMask(set, piece, chunksPerPiece);
   return masks;
-}
-
-export function chunkSetFrom(masks: PieceMasks, shape: PackShape): ChunkSet {
-  const set = createChunkSet(shape.chunkCount);
-  for (const [piece, mask] of masks.entries()) {
-    addPieceMask(set, piece, shape.chunksPerPiece, mask & fullMask(shape, piece));
-  }
-  return set;
 }
 
 export function isEmptyMasks(masks: PieceMasks): boolean {

@@ -1,14 +1,12 @@
-import type { PackId } from '@quarry/content';
 import type { Random } from '@quarry/runtime';
 import type { PeerId } from '../ports/network.ts';
-import type { PackMasks } from './fetch-events.ts';
+import { answerDry, answerLate, choose, give, lackingOf, serveWaiting } from './answer-asks.ts';
 import { ledgerDefaults } from './ledger-events.ts';
 import type { LedgerAction, LedgerEvent, LedgerOptions, LedgerStatus, RegiveReason } from './ledger-events.ts';
 import { LedgerPack } from './ledger-pack.ts';
-import type { Gift } from './ledger-pack.ts';
-import { isEmptyMasks } from './piece-masks.ts';
+import { askerFor, removeAsker } from './ledger-state.ts';
+import type { Asker, LedgerState, Waiting } from './ledger-state.ts';
 import { createSmoothed } from './smoothed.ts';
-import type { Smoothed } from './smoothed.ts';
 
 /**
  * Super-seeding: each node keeps one ask standing, and the seeder answers it with a piece that it has given to nobody yet; from there on the
@@ -23,51 +21,8 @@ export interface SeederLedger {
   status(): LedgerStatus;
 }
 
-const NOBODY: ReadonlySet<PeerId> = new Set();
 /** One voice is not enough. */
 const MIN_ACCUSERS = 2;
-
-interface Asker {
-  readonly id: PeerId;
-  readonly packs: Set<LedgerPack>;
-  lastAskMs: number;
-  /** When it last had something that it needed from others: until that ends, nothing need be given again. */
-  lastGainMs: number;
-  /** Its place in the queue while it waits for a slot, kept over repeated asks. */
-  place: number | undefined;
-  toldLackingAtMs: number;
-  /** Whom it calls liars. */
-  distrusts: ReadonlySet<PeerId>;
-}
-
-interface Waiting {
-  readonly ask: number;
-  readonly asker: Asker;
-  readonly event: LedgerEvent & { readonly kind: 'ask' };
-  readonly place: number;
-  readonly sinceMs: number;
-  /** The ledger's version at which nothing was found for it. */
-  checkedAt: number;
-}
-
-interface LedgerState {
-  readonly options: LedgerOptions;
-  readonly random: Random;
-  readonly packs: Map<PackId, LedgerPack>;
-  readonly askers: Map<PeerId, Asker>;
-  readonly distrusted: Set<PeerId>;
-  readonly waiting: Map<number, Waiting>;
-  readonly serving: Map<number, { readonly pack: LedgerPack; readonly gift: Gift }>;
-  /** Grows whenever something can be given that could not before. */
-  version: number;
-  nextPlace: number;
-  actions: LedgerAction[];
-  nowMs: number;
-  /** From a gift's last byte until its holder shows it: longer where hosts are busy, and then everything must wait longer. */
-  readonly showTimeMs: Smoothed;
-  gives: number;
-  readonly regives: Record<RegiveReason, number>;
-}
 
 export function createSeederLedger(
   deps: { readonly random: Random },
@@ -258,107 +213,11 @@ function takePlain(state: LedgerState, event: LedgerEvent & { readonly kind: 'pl
   give(state, ask, askerFor(state, event.asker), pack, piece, mask);
 }
 
-/** First come, first served; who could be given nothing at this version of the ledger is passed over. */
-function serveWaiting(state: LedgerState): void {
-  if (state.serving.size >= state.options.slots) return;
-  const inOrder = [...state.waiting.values()].sort((a, b) => a.place - b.place);
-  for (const waiting of inOrder) {
-    if (state.serving.size >= state.options.slots) return;
-    if (waiting.checkedAt === state.version) continue;
-    const choice = choose(state, waiting);
-    if (choice) give(state, waiting.ask, waiting.asker, choice.pack, choice.piece, choice.mask);
-    else waiting.checkedAt = state.version;
-  }
-}
-
-interface GiveChoice {
-  readonly pack: LedgerPack;
-  readonly piece: number;
-  readonly mask: number;
-}
-
-/** A random piece of the pack that most askers want; all of it that anybody wants, so that it leaves in one go. */
-function choose(state: LedgerState, waiting: Waiting): GiveChoice | undefined {
-  const packs = waiting.event.entries
-    .flatMap(({ pack: id, need }) => {
-      const pack = state.packs.get(id);
-      return pack?.wantOf(waiting.asker.id) ? [{ pack, need, tie: state.random.next() }] : [];
-    })
-    .sort((a, b) => b.pack.askers - a.pack.askers || a.tie - b.tie);
-  for (const { pack, need } of packs) {
-    const count = need.length;
-    const start = Math.floor(state.random.next() * count);
-    for (let i = 0; i < count; i += 1) {
-      const piece = (start + i) % count;
-      if (pack.fresh(piece, need[piece] ?? 0) === 0) continue;
-      return { pack, piece, mask: pack.fresh(piece, pack.wanted(piece)) };
-    }
-  }
-  return undefined;
-}
-
-function give(state: LedgerState, ask: number, asker: Asker, pack: LedgerPack, piece: number, mask: number): void {
-  const gift: Gift = { ask, holder: asker.id, piece, mask, sentAtMs: undefined, isMissed: false };
-  const regive = pack.give(gift, state.nowMs);
-  state.waiting.delete(ask);
-  asker.place = undefined;
-  asker.packs.add(pack);
-  state.serving.set(ask, { pack, gift });
-  state.gives += 1;
-  if (regive !== undefined) state.regives[regive] += 1;
-  state.actions.push({ kind: 'give', ask, pack: pack.id, piece, mask, regive });
-}
-
-/** Asks that have been held long enough: nobody waits in silence. */
-function answerLate(state: LedgerState): void {
-  for (const waiting of state.waiting.values()) {
-    if (state.nowMs - waiting.sinceMs < state.options.longPollMs) continue;
-    if (waiting.checkedAt === state.version) {
-      answerDry(state, waiting, lackingOf(state, waiting.event));
-      continue;
-    }
-    let ahead = 0;
-    for (const other of state.waiting.values()) if (other.place < waiting.place) ahead += 1;
-    state.waiting.delete(waiting.ask);
-    state.actions.push({ kind: 'wait', ask: waiting.ask, ahead });
-  }
-}
-
-function answerDry(state: LedgerState, waiting: Waiting, lacking: readonly PackMasks[]): void {
-  state.waiting.delete(waiting.ask);
-  waiting.asker.place = undefined;
-  state.actions.push({ kind: 'dry', ask: waiting.ask, lacking });
-}
-
-function lackingOf(state: LedgerState, event: LedgerEvent & { readonly kind: 'ask' }): PackMasks[] {
-  return event.entries.flatMap(({ pack: id, need }) => {
-    const pack = state.packs.get(id);
-    const masks = pack ? need.map((mask, piece) => mask & ~(pack.ours[piece] ?? 0)) : need;
-    return isEmptyMasks(masks) ? [] : [{ pack: id, masks }];
-  });
-}
-
 function endServing(state: LedgerState, ask: number, reason: RegiveReason): void {
   const served = state.serving.get(ask);
   if (!served) return;
   state.serving.delete(ask);
   served.pack.lose(served.gift, reason);
-  state.version += 1;
-}
-
-/** What it was given and nobody else has shown is nobody's now. */
-function removeAsker(state: LedgerState, id: PeerId, reason: RegiveReason): void {
-  const asker = state.askers.get(id);
-  if (!asker) return;
-  state.askers.delete(id);
-  for (const [ask, waiting] of state.waiting) if (waiting.asker === asker) state.waiting.delete(ask);
-  for (const pack of asker.packs) {
-    for (const gift of pack.giftsTo(id)) {
-      state.serving.delete(gift.ask);
-      pack.lose(gift, reason);
-    }
-    pack.removeAsker(id, reason);
-  }
   state.version += 1;
 }
 
@@ -368,21 +227,4 @@ function forgetSilent(state: LedgerState): void {
     if (state.nowMs - asker.lastAskMs < state.options.forgetAskMs) continue;
     for (const pack of asker.packs) pack.endWant(asker.id);
   }
-}
-
-function askerFor(state: LedgerState, id: PeerId): Asker {
-  let asker = state.askers.get(id);
-  if (!asker) {
-    asker = {
-      id,
-      packs: new Set(),
-      lastAskMs: state.nowMs,
-      lastGainMs: state.nowMs,
-      place: undefined,
-      toldLackingAtMs: -Infinity,
-      distrusts: NOBODY,
-    };
-    state.askers.set(id, asker);
-  }
-  return asker;
 }

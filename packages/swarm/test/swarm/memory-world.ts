@@ -7,7 +7,7 @@ import {
   publicDomain,
   sealPiece,
 } from '@quarry/content';
-import type { FetchReport, PackDescriptor, PackId, PackStore, PackWant } from '@quarry/content';
+import type { FetchReport, PackDescriptor, PackStore, PackWant } from '@quarry/content';
 import { createMemoryImageCatalog, createMemoryPackStore } from '@quarry/content/memory';
 import type { MemoryImageCatalog } from '@quarry/content/memory';
 import { createSeededRandom, createVirtualClock, silentLogger } from '@quarry/runtime';
@@ -156,8 +156,6 @@ export async function contentOf(store: PackStore, { descriptor }: TestPack): Pro
 
 export const totalBytes = (packs: readonly TestPack[]): number =>
   packs.reduce((sum, { bytes }) => sum + bytes.length, 0);
-
-export const packIds = (packs: readonly TestPack[]): PackId[] => packs.map(({ descriptor }) => descriptor.id);
 
 export const sumOf = (reports: readonly FetchReport[], source: 'local' | 'peer' | 'seeder' | 'origin'): number =>
   reports.reduce((sum, report) => sum + report.bytesBySource[source], 0);

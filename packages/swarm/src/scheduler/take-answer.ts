@@ -1,0 +1,157 @@
+import type { FetchEvent, GivenPiece } from './fetch-events.ts';
+import type { Flight } from './flight.ts';
+import { countFalseHave, countGiven, parkStalled } from './peer-credit.ts';
+import { banPeer } from './peer-sessions.ts';
+import type { SchedulerPeer, StandingAsk } from './scheduler-peer.ts';
+import type { SchedulerState } from './scheduler-state.ts';
+import { askFailed } from './standing-asks.ts';
+import { breakOff, leaveStalled, pauseLeases } from './watch-flights.ts';
+
+/** Fewer times "busy" say nothing about a peer, however long ago the first was. */
+const MIN_BUSY_ANSWERS = 5;
+const MAX_ERROR_PAUSE_MS = 30_000;
+const FIRST_ERROR_PAUSE_MS = 500;
+
+export type AnswerEvent = Extract<FetchEvent, { readonly request: number }>;
+
+/** News of one request, ask or read. Of what was cancelled nothing is known any more, and its late news is dropped. */
+export function takeAnswer(state: SchedulerState, event: AnswerEvent): void {
+  const flight = state.flights.all.get(event.request);
+  if (flight) takeFlightNews(state, flight, event);
+  else {
+    const ask = findAsk(state, event.request);
+    if (ask) takeAskNews(state, ask, event);
+  }
+}
+
+function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEvent): void {
+  const { nowMs } = state;
+  if (event.kind === 'progress') {
+    moved(state, flight);
+  } else if (event.kind === 'landed') {
+    state.flights.remove(flight);
+  } else if (event.kind === 'verified') {
+    moved(state, flight);
+    if (flight.source === 'peer') {
+      state.gapMs.observe(flight.longestGapMs);
+      state.pieceTimeMs.observe(nowMs - flight.startedAtMs);
+    }
+    if (flight.peer) countGiven(flight.peer, flight.pack.descriptor.id);
+    if (flight.source === 'lastResort') state.lease.pauseMs = 0;
+    const { twin } = flight;
+    state.flights.land(flight);
+    if (twin) breakOff(state, twin);
+  } else if (event.kind === 'failed') {
+    if (flight.isLanding) return;
+    state.flights.remove(flight);
+    if (flight.source === 'lastResort') pauseLeases(state);
+    else if (flight.peer) blame(state, flight.peer, flight, event);
+  }
+}
+
+function moved(state: SchedulerState, flight: Flight): void {
+  const { nowMs } = state;
+  flight.longestGapMs = Math.max(flight.longestGapMs, nowMs - flight.progressAtMs);
+  flight.progressAtMs = nowMs;
+  if (flight.peer) flight.peer.progressAtMs = nowMs;
+  const pack = state.packs.get(flight.pack.descriptor.id);
+  if (pack) pack.progressAtMs = nowMs;
+}
+
+function blame(
+  state: SchedulerState,
+  peer: SchedulerPeer,
+  flight: Flight,
+  event: AnswerEvent & { readonly kind: 'failed' },
+): void {
+  const { nowMs } = state;
+  switch (event.reason) {
+    case 'busy': {
+      const pieceTimeMs = Math.max(5, Math.min(1000, state.pieceTimeMs.mean));
+      peer.notBeforeMs = nowMs + pieceTimeMs * (1 + 2 * state.random.next());
+      peer.queueHint = event.queueLength ?? 0;
+      peer.busySinceMs ??= nowMs;
+      peer.busyAnswers += 1;
+      if (peer.busyAnswers >= MIN_BUSY_ANSWERS && nowMs - peer.busySinceMs >= state.options.busyStallMs) {
+        leaveStalled(state, peer);
+      }
+      return;
+    }
+    case 'absent':
+      countFalseHave(state, peer, flight.pack.descriptor.id, flight.piece, flight.mask);
+      return;
+    case 'bad':
+      banPeer(state, peer, `sent bytes that are not piece ${flight.piece} of pack ${flight.pack.descriptor.id}`);
+      return;
+    case 'error':
+      peer.errors += 1;
+      peer.notBeforeMs = nowMs + Math.min(MAX_ERROR_PAUSE_MS, FIRST_ERROR_PAUSE_MS * 2 ** (peer.errors - 1));
+      if (peer.errors >= 3) parkStalled(state, peer);
+  }
+}
+
+function takeAskNews(state: SchedulerState, ask: StandingAsk, event: AnswerEvent): void {
+  const { seeder: peer } = ask;
+  const { seeder } = peer;
+  const { nowMs, options } = state;
+  if (event.kind === 'progress') {
+    ask.progressAtMs = nowMs;
+    ask.hasBytes = true;
+    for (const pack of state.packs.values()) if (pack.wanted.unmet > 0) pack.progressAtMs = nowMs;
+    return;
+  }
+  seeder.ask = undefined;
+  if (event.kind === 'failed' && event.reason === 'bad') {
+    banPeer(state, peer, 'sent bytes that are not the piece it named');
+    return;
+  }
+  if (event.kind === 'failed' || event.kind === 'landed') {
+    askFailed(state, peer);
+    return;
+  }
+  seeder.failures = 0;
+  if (event.kind === 'wait') {
+    seeder.notBeforeMs = nowMs;
+    if (event.ahead < seeder.ahead) for (const pack of state.packs.values()) pack.progressAtMs = nowMs;
+    seeder.ahead = event.ahead;
+  } else if (event.kind === 'dry') {
+    seeder.dryPauseMs = Math.min(options.maxDryPauseMs, Math.max(options.firstDryPauseMs, seeder.dryPauseMs * 2));
+    seeder.notBeforeMs = nowMs + seeder.dryPauseMs;
+    seeder.lacks.clear();
+    for (const { pack, masks } of event.lacking) seeder.lacks.set(pack, masks);
+  } else if (event.given) {
+    seeder.dryPauseMs = 0;
+    seeder.notBeforeMs = nowMs;
+    seeder.ahead = Infinity;
+    landGiven(state, ask, event.given);
+  }
+}
+
+/** What a seeder gave is taken from now on, until it is written. It may be more than was needed: others need the rest. */
+function landGiven(state: SchedulerState, ask: StandingAsk, given: GivenPiece): void {
+  const pack = state.packs.get(given.pack);
+  if (!pack) return;
+  const flight: Flight = {
+    request: ask.request,
+    source: 'seeder',
+    peer: ask.seeder,
+    pack: pack.wanted,
+    piece: given.piece,
+    mask: given.mask,
+    startedAtMs: ask.askedAtMs,
+    progressAtMs: state.nowMs,
+    longestGapMs: 0,
+    twin: undefined,
+    isHedge: false,
+    hedgeNotBeforeMs: 0,
+    isLanding: false,
+  };
+  state.flights.add(flight);
+  state.flights.land(flight);
+  pack.progressAtMs = state.nowMs;
+}
+
+function findAsk(state: SchedulerState, request: number): StandingAsk | undefined {
+  for (const { seeder } of state.peers.values()) if (seeder.ask?.request === request) return seeder.ask;
+  return undefined;
+}
