@@ -36,6 +36,7 @@ export function losePeer(state: SchedulerState, id: PeerId): void {
     if (lease?.sinceMs !== undefined && wanted.unmet > unmet) lease.sinceMs = state.nowMs;
   }
   peer.seeder.notBeforeMs = 0;
+  peer.seeder.fruitlessSinceMs = undefined;
   peer.busySinceMs = undefined;
   remember(state, peer);
 }

@@ -46,7 +46,7 @@ function isOpenForLeases(state: SchedulerState, pack: PackState): boolean {
   if (!wanted.cover || wanted.unmet === 0) return false;
   let responsive = 0;
   for (const peer of state.peers.values()) {
-    if (!isResponsive(peer)) continue;
+    if (!isResponsive(state, peer)) continue;
     responsive += 1;
     if (peer.seeder.lacks.has(wanted.descriptor.id)) continue;
     lease.sinceMs = undefined;

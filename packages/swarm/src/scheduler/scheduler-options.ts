@@ -39,6 +39,8 @@ export interface SchedulerOptions {
   /** Pause before the next ask after a dry answer; doubles up to the second. */
   readonly firstDryPauseMs: number;
   readonly maxDryPauseMs: number;
+  /** A seeder that has had nothing for this node for so long, and does not say what it lacks, is not waited for any more. */
+  readonly fruitlessMs: number;
   /** How long a node without a seeder listens to others before it reads from the last resort. */
   readonly leaseGraceMs: number;
   /** The same while a seeder is known that is not connected, or does not answer. */
@@ -80,6 +82,7 @@ export const schedulerDefaults: SchedulerOptions = Object.freeze({
   askStallMs: 5000,
   firstDryPauseMs: 100,
   maxDryPauseMs: 1000,
+  fruitlessMs: 25_000,
   leaseGraceMs: 300,
   seederPatienceMs: 3000,
   leaseRankMs: 2000,

@@ -34,6 +34,7 @@ export class SchedulerPeer implements PackPeer {
     notBeforeMs: 0,
     dryPauseMs: 0,
     failures: 0,
+    fruitlessSinceMs: undefined,
     ahead: Infinity,
     lacks: new Map(),
   };
@@ -59,6 +60,8 @@ export interface SeederState {
   dryPauseMs: number;
   /** Asks that failed in a row. */
   failures: number;
+  /** Since when it has answered "dry" and given nothing. */
+  fruitlessSinceMs: number | undefined;
   /** Place in its queue when it last said so. */
   ahead: number;
   /** Needed chunks that it does not hold, per pack, as it last said. A pack it has not spoken of is not here. */

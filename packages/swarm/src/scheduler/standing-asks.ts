@@ -64,9 +64,12 @@ export function askFailed(state: SchedulerState, peer: SchedulerPeer): void {
   seeder.notBeforeMs = state.nowMs + pauseMs * (0.5 + state.random.next());
 }
 
-/** Whether the seeder can be counted on at all. */
-export function isResponsive(peer: SchedulerPeer): boolean {
-  return peer.role === 'seeder' && peer.seeder.failures < MAX_FAILURES;
+/** Whether the seeder can be counted on at all: it answers, and does not put this node off for ever. */
+export function isResponsive(state: SchedulerState, peer: SchedulerPeer): boolean {
+  const { failures, fruitlessSinceMs = state.nowMs } = peer.seeder;
+  return (
+    peer.role === 'seeder' && failures < MAX_FAILURES && state.nowMs - fruitlessSinceMs < state.options.fruitlessMs
+  );
 }
 
 /**
@@ -75,14 +78,14 @@ export function isResponsive(peer: SchedulerPeer): boolean {
 export function seededMask(state: SchedulerState, pack: PackState, piece: number): number {
   let mask = 0;
   for (const peer of state.peers.values()) {
-    if (isResponsive(peer)) mask |= 0xffff & ~(peer.seeder.lacks.get(pack.wanted.descriptor.id)?.[piece] ?? 0);
+    if (isResponsive(state, peer)) mask |= 0xffff & ~(peer.seeder.lacks.get(pack.wanted.descriptor.id)?.[piece] ?? 0);
   }
   return mask;
 }
 
 /** Packs with something to ask for first; the others only prove what arrived. */
 function entriesFor(state: SchedulerState, seeder: SchedulerPeer): AskEntry[] {
-  const rivals = [...state.peers.values()].filter((peer) => peer !== seeder && isResponsive(peer));
+  const rivals = [...state.peers.values()].filter((peer) => peer !== seeder && isResponsive(state, peer));
   const packs = [...state.packs.values()].sort((a, b) => Number(b.wanted.unmet > 0) - Number(a.wanted.unmet > 0));
   return packs.slice(0, state.options.maxAskPacks).map(({ wanted }) => {
     const pack = wanted.descriptor.id;

@@ -117,10 +117,12 @@ function takeAskNews(state: SchedulerState, ask: StandingAsk, event: AnswerEvent
   } else if (event.kind === 'dry') {
     seeder.dryPauseMs = Math.min(options.maxDryPauseMs, Math.max(options.firstDryPauseMs, seeder.dryPauseMs * 2));
     seeder.notBeforeMs = nowMs + seeder.dryPauseMs;
+    seeder.fruitlessSinceMs ??= nowMs;
     seeder.lacks.clear();
     for (const { pack, masks } of event.lacking) seeder.lacks.set(pack, masks);
   } else if (event.given) {
     seeder.dryPauseMs = 0;
+    seeder.fruitlessSinceMs = undefined;
     seeder.notBeforeMs = nowMs;
     seeder.ahead = Infinity;
     landGiven(state, ask, event.given);

@@ -40,6 +40,7 @@ export function startFetch(state: SchedulerState, event: FetchEvent & { readonly
 /** Drops what no other fetch wants; what has arrived is still written. */
 export function endFetch(state: SchedulerState, fetch: FetchState): void {
   state.fetches.delete(fetch.fetch);
+  if (state.fetches.size === 0) for (const { seeder } of state.peers.values()) seeder.fruitlessSinceMs = undefined;
   for (const wanted of fetch.needs.keys()) {
     const pack = state.packs.get(wanted.descriptor.id);
     if (!pack) continue;

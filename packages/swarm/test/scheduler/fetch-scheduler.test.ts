@@ -393,6 +393,21 @@ describe('the last resort', () => {
     expect(scheduler.take('readLastResort')).toEqual([]);
   });
 
+  test('is read when a seeder says for ever that it has given everything away, and nobody shows it', () => {
+    const scheduler = create();
+    scheduler.say({ kind: 'peerJoined', peer: SEEDER, role: 'seeder' }, 0);
+    scheduler.want(all, 0, { cover: all });
+    let firstReadMs: number | undefined;
+    for (let nowMs = 0; nowMs < 40_000; nowMs += 100) {
+      scheduler.say({ kind: 'tick' }, nowMs);
+      for (const { request } of scheduler.take('ask')) scheduler.say({ kind: 'dry', request, lacking: [] }, nowMs);
+      if (scheduler.take('readLastResort').length > 0) firstReadMs ??= nowMs;
+    }
+    const { fruitlessMs, seederPatienceMs } = schedulerDefaults;
+    expect(firstReadMs).toBeGreaterThanOrEqual(fruitlessMs);
+    expect(firstReadMs).toBeLessThan(fruitlessMs + seederPatienceMs + 500);
+  });
+
   test('is read for exactly what the seeder says it does not hold', () => {
     const scheduler = create();
     scheduler.say({ kind: 'peerJoined', peer: SEEDER, role: 'seeder' }, 0);
