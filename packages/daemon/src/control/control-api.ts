@@ -1,4 +1,4 @@
-import type { FetchImageReport, Progress, SeedReport } from '../daemon.ts';
+import type { Progress } from '../daemon.ts';
 
 /**
  * The control interface: HTTP/1.1 over a unix socket that only its owner can open. Long work answers with one JSON object per line
@@ -28,5 +28,3 @@ export interface ControlFailure {
   readonly message: string;
   readonly details?: Readonly<Record<string, unknown>>;
 }
-
-export type { FetchImageReport, SeedReport };
