@@ -4,8 +4,8 @@ export const imageDefaults: ImageDefaults = Object.freeze({
   batchBytes: 4 * 1024 * 1024,
   maxReadAheadBytes: 8 * 1024 * 1024,
   maxUnwrittenBytes: 16 * 1024 * 1024,
-  writeBytes: 256 * 1024,
-  concurrentWrites: 3,
+  writeBytes: 448 * 1024,
+  concurrentWrites: 2,
   turnBytes: 256 * 1024,
   hashBlockBytes: 1024 * 1024,
   maxUnhashedBlocks: 8,
@@ -28,7 +28,7 @@ export interface ImageDefaults {
   readonly maxUnwrittenBytes: number;
   /**
    * Bytes per write, and writes under way at once. From 512 KiB on the kernel takes folios so large that a virtual machine has to get them from its host:
-   * 2.5 s for 1 GiB instead of 0.5 (ext4, Linux 6.18). A file takes one write at a time; the others are there to begin when it ends.
+   * 2.5 s for 1 GiB instead of 0.5 (ext4, Linux 6.18). A file takes one write at a time; the second is there to begin when the first ends.
    */
   readonly writeBytes: number;
   readonly concurrentWrites: number;
