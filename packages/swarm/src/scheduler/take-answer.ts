@@ -5,6 +5,7 @@ import { banPeer } from './peer-sessions.ts';
 import type { SchedulerPeer, StandingAsk } from './scheduler-peer.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 import { askFailed } from './standing-asks.ts';
+import { forgetIfIdle } from './track-fetches.ts';
 import { breakOff, leaveStalled, pauseLeases } from './watch-flights.ts';
 
 /** Fewer times "busy" say nothing about a peer, however long ago the first was. */
@@ -30,6 +31,8 @@ function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEven
     moved(state, flight);
   } else if (event.kind === 'landed') {
     state.flights.remove(flight);
+    const pack = state.packs.get(flight.pack.descriptor.id);
+    if (pack) forgetIfIdle(state, pack);
   } else if (event.kind === 'verified') {
     moved(state, flight);
     if (flight.source === 'peer') {

@@ -52,8 +52,15 @@ export function endFetch(state: SchedulerState, fetch: FetchState): void {
     }
     refreshCover(pack);
     cancelNeedless(state, wanted);
-    if (pack.fetches.size === 0) forgetPack(state, wanted.descriptor.id);
+    forgetIfIdle(state, pack);
   }
+}
+
+/** A pack of which something is still being written is kept: whoever wants it next must not ask for that again. */
+export function forgetIfIdle(state: SchedulerState, pack: PackState): void {
+  if (pack.fetches.size > 0) return;
+  for (const flight of state.flights.all.values()) if (flight.pack === pack.wanted) return;
+  forgetPack(state, pack.wanted.descriptor.id);
 }
 
 export function becomePresent(state: SchedulerState, event: GivenPiece): void {

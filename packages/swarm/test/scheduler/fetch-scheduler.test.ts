@@ -96,6 +96,23 @@ describe('what is asked of peers', () => {
     expect(scheduler.load()).toMatchObject({ fetches: 0, packs: 0 });
   });
 
+  test('what is being written is not asked for again, although its fetch has ended and another wants it', () => {
+    const scheduler = create();
+    const need = none.slice();
+    need[0] = 0b1111;
+    scheduler.want(need, 0, {}, 1);
+    scheduler.peer(A, all, 0);
+    const [request] = scheduler.take('request');
+    scheduler.say({ kind: 'verified', request: request?.request ?? 0 }, 10);
+    scheduler.say({ kind: 'fetchEnded', fetch: 1 }, 11);
+    scheduler.want(need, 12, { known: { shown: [{ peer: A, masks: all }], elsewhere: none, wanters: [] } }, 2);
+    expect(scheduler.take('request')).toEqual([]);
+    scheduler.say({ kind: 'present', pack: pack.id, piece: 0, mask: 0b1111 }, 13);
+    scheduler.say({ kind: 'landed', request: request?.request ?? 0 }, 13);
+    expect(scheduler.take('done')).toMatchObject([{ fetch: 2 }]);
+    expect(scheduler.load()).toMatchObject({ packs: 0, landing: 0 });
+  });
+
   test('what became present by other means is not waited for', () => {
     const scheduler = create();
     const need = none.slice();
