@@ -46,7 +46,7 @@ export function createDirectoryOrigin(
           if (image) yield image;
         }
       }),
-    open(image, { offset, length, signal } = {}) {
+    open(image, { offset, length, signal, pool } = {}) {
       const range = rangeOf(image, { offset, length });
       return scope.stream(signal, async function* read(call) {
         const file = await openImageFile(directory, fileNameOf(image.ref, directory), call);
@@ -54,7 +54,7 @@ export function createDirectoryOrigin(
           await file.handle.close();
           throw changedError(image);
         }
-        yield* readImageFile(file, image, range, call);
+        yield* readImageFile(file, image, range, call, pool);
       });
     },
     canRange: () => true,

@@ -61,7 +61,7 @@ export function createGlanceStoreOrigin(
           if (image) yield image;
         }
       }),
-    open(image, { offset, length, signal } = {}) {
+    open(image, { offset, length, signal, pool } = {}) {
       const range = rangeOf(image, { offset, length });
       return scope.stream(signal, async function* read(call) {
         checkId(image.ref, directory);
@@ -70,7 +70,7 @@ export function createGlanceStoreOrigin(
           await file.handle.close();
           throw changedError(image);
         }
-        yield* readImageFile(file, image, range, call);
+        yield* readImageFile(file, image, range, call, pool);
       });
     },
     canRange: () => true,

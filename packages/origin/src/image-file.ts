@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, realpath, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { OriginImage } from '@quarry/content';
-import { errorCode } from '@quarry/runtime';
+import { errorCode, type BufferPool } from '@quarry/runtime';
 import type { ByteRange } from './byte-range.ts';
 import type { Call } from './call-scope.ts';
 import { originDefaults } from './options.ts';
@@ -61,12 +61,13 @@ export async function openImageFile(directory: string, name: string, call: Call)
   }
 }
 
-/** Reads a range and closes the file. @throws OriginError ORIGIN_CHANGED, ORIGIN_TRUNCATED, ORIGIN_STALLED, ORIGIN_UNAVAILABLE */
+/** Reads a range, into buffers of `pool` where there is one, and closes the file. @throws OriginError ORIGIN_CHANGED, ORIGIN_TRUNCATED, ORIGIN_STALLED, ORIGIN_UNAVAILABLE */
 export async function* readImageFile(
   { handle, imageBytes, version }: ImageFile,
   image: OriginImage,
   { offset, length }: ByteRange,
   call: Call,
+  pool?: BufferPool,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const what = `reading image ${image.ref}`;
   const details = { ref: image.ref, imageBytes };
@@ -75,8 +76,8 @@ export async function* readImageFile(
   try {
     for (let at = offset; at < end; ) {
       call.signal.throwIfAborted();
-      const buffer = Buffer.allocUnsafeSlow(Math.min(originDefaults.fileBufferBytes, end - at));
-      const reading = handle.read(buffer, 0, buffer.length, at);
+      const buffer = pool?.take() ?? Buffer.allocUnsafeSlow(Math.min(originDefaults.fileBufferBytes, end - at));
+      const reading = handle.read(buffer, 0, Math.min(buffer.length, end - at), at);
       pending = reading;
       const { bytesRead } = await call.wait(reading, what);
       pending = undefined;

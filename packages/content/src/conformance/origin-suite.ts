@@ -1,3 +1,4 @@
+import { createBufferPool } from '@quarry/runtime';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { imageRef } from '../ids.ts';
@@ -94,6 +95,18 @@ export function originSuite(name: string, harness: OriginHarness): void {
       expectBytes(Buffer.concat(kept), bytes);
       expect(spoilt.every((buffer) => buffer.every((byte) => byte === 0xee))).toBe(true);
       expectBytes(Buffer.concat(await buffersOf(origin.open(image))), bytes);
+    });
+
+    test('may take its buffers from a pool, gives each out once, and leaves it alone afterwards', async () => {
+      const { origin, bytes, image } = await withImage(400_000);
+      const pool = createBufferPool({ bufferBytes: 100_000, maxFree: 2 });
+      const kept: Uint8Array[] = [];
+      for await (const buffer of origin.open(image, { offset: 1, length: 399_998, pool })) {
+        kept.push(Uint8Array.from(buffer));
+        new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength).fill(0xee);
+        pool.give(buffer); // at once: the next read may be into it
+      }
+      expectBytes(Buffer.concat(kept), bytes.subarray(1, 399_999));
     });
 
     test('reads any part of an image', async () => {
