@@ -2,11 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { imageRef, publicDomain } from '@quarry/content';
 import type { Signer } from '@quarry/content';
-import { ingestImage, rebuildImage } from '@quarry/image';
-import { createBufferPool, silentLogger, systemClock, systemRandom } from '@quarry/runtime';
+import { ingestFromOrigin, rebuildImage } from '@quarry/image';
+import { createDirectoryOrigin } from '@quarry/origin';
+import { silentLogger, systemClock, systemRandom } from '@quarry/runtime';
 import { createDiskStore } from '@quarry/store';
 import type { DiskStore } from '@quarry/store';
 
@@ -22,10 +23,7 @@ export interface ImageOrder {
   readonly isDurable: boolean;
 }
 
-const ref = imageRef('bench');
 const NEVER = 2 ** 50;
-const READ_BYTES = 2 ** 20;
-const pool = createBufferPool({ bufferBytes: READ_BYTES, maxFree: 64 });
 const order = JSON.parse(process.argv[2] ?? '') as ImageOrder;
 
 function createSigner(): Signer {
@@ -34,38 +32,24 @@ function createSigner(): Signer {
   return { publicKey: new Uint8Array(raw), sign: async (bytes) => sign(null, bytes, privateKey) };
 }
 
-async function* fileBytes(path: string): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r');
-  try {
-    for (;;) {
-      const buffer = pool.take();
-      const { bytesRead } = await file.read(buffer, 0, READ_BYTES);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
+async function ingest({ packs: store, images: catalog }: DiskStore): Promise<void> {
+  const { path, isDurable } = order;
+  const origin = createDirectoryOrigin({ clock: systemClock }, { directory: dirname(path) });
+  const image = await origin.describe(imageRef(basename(path)));
+  const deps = { store, catalog, origin, signer: createSigner(), clock: systemClock, logger: silentLogger };
+  await ingestFromOrigin(deps, image, { domain: publicDomain, isDurable });
+  await origin.close();
 }
 
-async function work({ packs: store, images: catalog }: DiskStore): Promise<void> {
-  const { path, isDurable } = order;
-  const deps = {
-    store,
-    catalog,
-    signer: createSigner(),
-    clock: systemClock,
-    random: systemRandom,
-    logger: silentLogger,
-  };
-  if (order.doing === 'ingest') {
-    await ingestImage(deps, { ref, domain: publicDomain, bytes: fileBytes(path), pool }, { isDurable });
-    return;
+/** The one image that was ingested into this store. */
+async function rebuild({ packs: store, images: catalog }: DiskStore): Promise<void> {
+  for await (const record of catalog.listRecords()) {
+    const manifest = await catalog.findManifest(record.manifest);
+    if (!manifest) throw new Error(`the store has no manifest ${record.manifest}`);
+    const deps = { store, random: systemRandom, logger: silentLogger };
+    return void (await rebuildImage(deps, manifest, order.path, { isDurable: order.isDurable }));
   }
-  const [record] = await catalog.findRecords(ref);
-  const manifest = record && (await catalog.findManifest(record.manifest));
-  if (!manifest) throw new Error('nothing was ingested into this store');
-  await rebuildImage(deps, manifest, path, { isDurable });
+  throw new Error('nothing was ingested into this store');
 }
 
 const lazy = { syncBytes: NEVER, syncDelayMs: 2 ** 30, maxUnsyncedBytes: NEVER };
@@ -76,7 +60,7 @@ execFileSync('cp', ['--', from, to]);
 rmSync(to);
 const cpuBefore = process.cpuUsage();
 const startMs = systemClock.now();
-await work(store);
+await (order.doing === 'ingest' ? ingest(store) : rebuild(store));
 const seconds = (systemClock.now() - startMs) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
 console.log(
