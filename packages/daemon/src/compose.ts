@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { domain } from '@quarry/content';
+import { digestBackend, domain } from '@quarry/content';
 import type { Origin } from '@quarry/content';
 import { createDirectoryOrigin, createGlanceOrigin, createGlanceStoreOrigin, createHttpOrigin } from '@quarry/origin';
 import { createLifecycle, systemClock, systemRandom } from '@quarry/runtime';
@@ -53,7 +53,10 @@ export async function startDaemon(
     signal?.throwIfAborted();
     await serveControl(daemon, config.control.socket, lifecycle);
     if (config.control.metricsListen !== '') await serveMetrics(daemon, config.control.metricsListen, lifecycle);
-    logger.info('ready', { role, node: daemon.nodeId, addresses: daemon.addresses() });
+    const digest = `${digestBackend.kind}, ${digestBackend.name}`;
+    logger.info('ready', { role, node: daemon.nodeId, addresses: daemon.addresses(), digest });
+    if (digestBackend.kind === 'portable')
+      logger.warn('no native BLAKE3 for this platform: hashing takes ten times as long');
     return daemon;
   } catch (error) {
     await lifecycle.close();
