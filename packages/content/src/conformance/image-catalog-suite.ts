@@ -161,19 +161,22 @@ export function imageCatalogSuite(name: string, harness: ImageCatalogHarness): v
       await expect(collect(catalog.listRecords(waiting))).rejects.toBe(reason);
     });
 
-    test.skipIf(!harness.capabilities.isDurable)('reopening keeps manifests and records', async () => {
-      const { catalog, reopen } = await subject();
-      const manifest = sampleManifest(1);
-      const record = sampleRecord({ manifest: 1 });
-      await catalog.putManifest(manifest);
-      await catalog.putRecord(record);
-      await catalog.putRecord(sampleRecord({ ref: 'gone' }));
-      await catalog.removeRecords(imageRef('gone'));
-      const reopened = await reopen?.();
-      if (!reopened) throw new TypeError('a durable catalog can be reopened');
-      expect(await reopened.findManifest(manifest.id)).toEqual(manifest);
-      expect(await collect(reopened.listRecords())).toEqual([record]);
-    });
+    // a law that says nothing of what does not last is not a test left out
+    if (harness.capabilities.isDurable) {
+      test('reopening keeps manifests and records', async () => {
+        const { catalog, reopen } = await subject();
+        const manifest = sampleManifest(1);
+        const record = sampleRecord({ manifest: 1 });
+        await catalog.putManifest(manifest);
+        await catalog.putRecord(record);
+        await catalog.putRecord(sampleRecord({ ref: 'gone' }));
+        await catalog.removeRecords(imageRef('gone'));
+        const reopened = await reopen?.();
+        if (!reopened) throw new TypeError('a durable catalog can be reopened');
+        expect(await reopened.findManifest(manifest.id)).toEqual(manifest);
+        expect(await collect(reopened.listRecords())).toEqual([record]);
+      });
+    }
   });
 }
 

@@ -1,15 +1,22 @@
-import { chmod, mkdtemp, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { privateKeyToProtobuf, generateKeyPair } from '@libp2p/crypto/keys';
 import { createSeededRandom, systemRandom } from '@quarry/runtime';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { verify, createPublicKey } from 'node:crypto';
 import { createIdentity, loadIdentity } from '../../src/network/identity.ts';
 import { parsePeerId, peerOfPublicKey, publicKeyOfPeer } from '../../src/network/peer-identity.ts';
 
-const newPath = async (): Promise<string> =>
-  join(await mkdtemp(join(tmpdir(), 'quarry-identity-')), 'state', 'identity.key');
+const made: string[] = [];
+const newDirectory = async (): Promise<string> => {
+  const directory = await mkdtemp(join(tmpdir(), 'quarry-identity-'));
+  made.push(directory);
+  return directory;
+};
+const newPath = async (): Promise<string> => join(await newDirectory(), 'state', 'identity.key');
+
+afterAll(() => Promise.all(made.map((directory) => rm(directory, { recursive: true }))));
 
 describe('an identity', () => {
   test('signs what its public key verifies, and its name is made of that key', async () => {
@@ -86,8 +93,7 @@ describe('an identity file', () => {
 
   test('that cannot be made gives an error that names it', async () => {
     const path = join(await newPath(), 'identity.key');
-    await writeFile(join(await mkdtemp(join(tmpdir(), 'quarry-identity-')), 'x'), '');
-    const file = join(await mkdtemp(join(tmpdir(), 'quarry-identity-')), 'file');
+    const file = join(await newDirectory(), 'file');
     await writeFile(file, '');
     await expect(loadIdentity(join(file, 'identity.key'), systemRandom)).rejects.toMatchObject({
       code: 'SWARM_BAD_IDENTITY',

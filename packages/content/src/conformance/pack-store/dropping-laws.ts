@@ -60,26 +60,29 @@ export function droppingLaws({ open, subject }: Laws, { capabilities }: PackStor
     expect(seen.map(({ checkedBytes }) => checkedBytes)).toEqual(seen.map((p) => p.checkedBytes).sort((a, b) => a - b));
   });
 
-  test.skipIf(!capabilities.isDamageable)('verify finds what was damaged, drops it and keeps the rest', async () => {
-    const { store, damage } = await subject();
-    const pack = await addWhole(store, { seed: 1 });
-    const other = await addWhole(store, { seed: 2 });
-    const { id } = pack.descriptor;
-    await store.sync();
-    await damage?.(id, 6);
-    const told: string[] = [];
-    store.onAbsent((absent) => told.push(absent));
-    const report = await store.verify();
-    expect(report.badChunks).toEqual([{ pack: id, chunk: 6 }]);
-    expect(report.checkedChunks).toBe(22);
-    expect(told).toEqual([id]);
-    await expectCode(store.readChunks(id, 6, 1), 'STORE_CHUNK_ABSENT');
-    expectBytes(await store.readChunks(id, 7, 4), pack.run(7, 4));
-    expectBytes(await store.readChunks(other.descriptor.id, 0, 11), other.bytes);
-    await store.writePiece(pack.piece(1));
-    expect((await store.verify()).badChunks).toEqual([]);
-    expectBytes(await store.readChunks(id, 0, 11), pack.bytes);
-  });
+  // a law that says nothing of what does not last is not a test left out
+  if (capabilities.isDamageable) {
+    test('verify finds what was damaged, drops it and keeps the rest', async () => {
+      const { store, damage } = await subject();
+      const pack = await addWhole(store, { seed: 1 });
+      const other = await addWhole(store, { seed: 2 });
+      const { id } = pack.descriptor;
+      await store.sync();
+      await damage?.(id, 6);
+      const told: string[] = [];
+      store.onAbsent((absent) => told.push(absent));
+      const report = await store.verify();
+      expect(report.badChunks).toEqual([{ pack: id, chunk: 6 }]);
+      expect(report.checkedChunks).toBe(22);
+      expect(told).toEqual([id]);
+      await expectCode(store.readChunks(id, 6, 1), 'STORE_CHUNK_ABSENT');
+      expectBytes(await store.readChunks(id, 7, 4), pack.run(7, 4));
+      expectBytes(await store.readChunks(other.descriptor.id, 0, 11), other.bytes);
+      await store.writePiece(pack.piece(1));
+      expect((await store.verify()).badChunks).toEqual([]);
+      expectBytes(await store.readChunks(id, 0, 11), pack.bytes);
+    });
+  }
 }
 
 function chunkSet(chunkCount: number, chunks: readonly number[]): ChunkSet {
