@@ -1,14 +1,21 @@
-import { mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSeededRandom, systemRandom } from '@quarry/runtime';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { generateClusterKey, loadClusterKey, parseClusterKey, saveClusterKey } from '../../src/network/cluster-key.ts';
 
 const PREFIX = 'quarry-cluster-key-v1:';
 const good = generateClusterKey(createSeededRandom(1));
 const encoded = (bytes: Uint8Array): string => `${PREFIX}${Buffer.from(bytes).toString('base64url')}`;
-const temporary = (): Promise<string> => mkdtemp(join(tmpdir(), 'quarry-key-'));
+const made: string[] = [];
+const temporary = async (): Promise<string> => {
+  const directory = await mkdtemp(join(tmpdir(), 'quarry-key-'));
+  made.push(directory);
+  return directory;
+};
+
+afterAll(() => Promise.all(made.map((directory) => rm(directory, { recursive: true }))));
 
 describe('a cluster key', () => {
   test('is one line of text; the same line gives the same secret, white space around it does not matter', () => {
