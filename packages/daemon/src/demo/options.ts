@@ -37,7 +37,7 @@ export const demoImageDefaults: Readonly<
 export const demoDefaults: Readonly<Record<'nodes' | 'baseBytes' | 'linkBytesPerSecond' | 'seed', number>> =
   Object.freeze({
     nodes: 8,
-    baseBytes: 32 * 1024 * 1024,
-    linkBytesPerSecond: 4_000_000,
+    baseBytes: 16 * 1024 * 1024,
+    linkBytesPerSecond: 2_000_000,
     seed: 1,
   });
