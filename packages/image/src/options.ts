@@ -1,9 +1,9 @@
 /** Every number of this package in one place. */
 export const imageDefaults: ImageDefaults = Object.freeze({
   blockBytes: 1024 * 1024,
-  batchBytes: 2 * 1024 * 1024,
-  maxReadAheadBytes: 4 * 1024 * 1024,
-  maxUnwrittenBytes: 4 * 1024 * 1024,
+  batchBytes: 4 * 1024 * 1024,
+  maxReadAheadBytes: 8 * 1024 * 1024,
+  maxUnwrittenBytes: 16 * 1024 * 1024,
   writeBytes: 448 * 1024,
   concurrentWrites: 2,
   turnBytes: 256 * 1024,
