@@ -1,0 +1,2 @@
+// Runs the swarm's own state machines under a virtual clock, over links, disks and an origin that can be measured and broken.
+export type { SimulationReport } from './report.ts';
