@@ -1,0 +1,127 @@
+import { bitCount } from '@quarry/swarm/scheduler';
+import type { StormFault } from '@quarry/scenario';
+import { connect } from './gossip.ts';
+import { DEAD_NOTICE_MS } from './notice.ts';
+import type { SimNode } from './sim-node.ts';
+import type { World } from './world.ts';
+
+/** How long dialling anew takes a daemon that has just started. */
+const REJOIN_MS = 1000;
+
+/** Puts every fault of the storm where it belongs in time. */
+export function scheduleFaults(world: World): void {
+  for (const fault of world.storm.faults) {
+    at(world, fault.atMs, () => {
+      begin(world, fault);
+      const place = 'host' in fault ? fault.host : world.storm.hosts.length + world.storm.origin.seeders + 1;
+      world.trace?.mark(world.queue.nowMs, place, 'fault', fault.kind);
+    });
+  }
+}
+
+function begin(world: World, fault: StormFault): void {
+  switch (fault.kind) {
+    case 'kill':
+      return kill(world, fault.host);
+    case 'restart':
+      return restart(world, fault.host, fault.tornChunks);
+    case 'stall':
+      world.wire.stall(fault.host, true);
+      return at(world, fault.untilMs, () => {
+        world.wire.stall(fault.host, false);
+        world.nodes[fault.host]?.resume(fault.untilMs - fault.atMs);
+      });
+    case 'slowLink':
+      slowLinks(world, fault.host, fault.factor);
+      return at(world, fault.untilMs, () => slowLinks(world, fault.host, 1));
+    case 'slowCpu':
+      world.wire.slowDown(fault.host, 1 / fault.factor);
+      return at(world, fault.untilMs, () => world.wire.slowDown(fault.host, 1));
+    case 'lie': {
+      const node = world.nodes[fault.host];
+      if (!node) return;
+      node.sender.lie = fault.lie;
+      if (fault.lie === 'falseHaves') for (const pack of world.packs.descriptors.keys()) node.board.changed(pack);
+      return;
+    }
+    case 'partition': {
+      const heal = world.wire.partition(new Set(fault.hosts));
+      return at(world, fault.untilMs, heal);
+    }
+    case 'seedersLeave':
+      for (const seeder of world.seeders) killSeeder(world, seeder.endpoint);
+      return;
+    case 'originFails':
+  }
+}
+
+function at(world: World, atMs: number, run: () => void): void {
+  if (atMs !== Infinity) world.queue.at(atMs, run);
+}
+
+function slowLinks(world: World, host: number, factor: number): void {
+  const { net, topology, storm } = world;
+  const spec = storm.hosts[host];
+  if (!spec) return;
+  net.setLinkRate(topology.up[host] as number, spec.upBytesPerSecond * factor);
+  net.setLinkRate(topology.down[host] as number, spec.downBytesPerSecond * factor);
+}
+
+function kill(world: World, host: number): void {
+  const node = world.nodes[host];
+  if (!node?.isAlive) return;
+  const others = [...node.connections];
+  node.die();
+  world.wire.kill(host);
+  world.queue.at(world.queue.nowMs + DEAD_NOTICE_MS, () => {
+    if (node.isAlive) return;
+    for (const other of others) world.nodes[other]?.part(host);
+    for (const seeder of world.seeders) if (seeder.isAlive) seeder.peerGone(host);
+    world.gossip.gone(node);
+  });
+}
+
+function killSeeder(world: World, endpoint: number): void {
+  const seeder = world.seeders.find((one) => one.endpoint === endpoint);
+  if (!seeder?.isAlive) return;
+  seeder.die();
+  world.wire.kill(endpoint);
+  world.queue.at(world.queue.nowMs + DEAD_NOTICE_MS, () => {
+    const left = world.seeders.filter((one) => one.isAlive).length;
+    for (const node of world.nodes) {
+      node.part(endpoint);
+      node.say({ kind: 'seeders', count: left });
+    }
+  });
+}
+
+function restart(world: World, host: number, tornChunks: number): void {
+  const node = world.nodes[host];
+  if (!node || node.isAlive) return;
+  tear(node, tornChunks);
+  world.wire.revive(host);
+  node.restart();
+  node.say({ kind: 'members', count: world.nodes.filter((other) => other.isAlive).length });
+  node.say({ kind: 'seeders', count: world.seeders.filter((seeder) => seeder.isAlive).length });
+  world.queue.at(world.queue.nowMs + REJOIN_MS, () => {
+    if (!node.isAlive) return;
+    for (const seeder of world.seeders) if (seeder.isAlive) node.meet(seeder.endpoint, 'seeder');
+    for (const other of world.nodes.slice(0, 48)) if (other !== node && other.isAlive) connect(node, other);
+    for (const pack of node.have.keys()) world.gossip.changed(node, pack);
+    node.unshelver.beginAgain();
+  });
+}
+
+/** The store does not believe what was marked since the last sync. Which chunks those were does not matter: they are gone. */
+function tear(node: SimNode, chunks: number): void {
+  let left = chunks;
+  for (const [pack, masks] of node.have) {
+    const whole = node.world.packs.descriptors[pack];
+    if (!whole) continue;
+    for (let piece = masks.length - 1; piece >= 0 && left > 0; piece -= 1) {
+      left -= bitCount(masks[piece] ?? 0);
+      masks[piece] = 0;
+    }
+  }
+}
+

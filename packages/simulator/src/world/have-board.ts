@@ -1,0 +1,124 @@
+import type { PackId } from '@quarry/content';
+import type { PieceMasks } from '@quarry/swarm/scheduler';
+import { fullMasks } from '@quarry/swarm/scheduler';
+import type { SimNode } from './sim-node.ts';
+import { peerOf } from './sim-node.ts';
+
+/** A connected peer is told what changed of the packs that it asked for: so long after it did, or after so many pieces. */
+const TELL_MS = 50;
+const TELL_PIECES = 4;
+/** How long a fetch waits for neighbours to say what they have. */
+const LOOK_AROUND_MS = 200;
+
+/** What a node tells its neighbours of what it has, and what they have told it. */
+export interface HaveBoard {
+  changed(pack: number): void;
+  /** Asks neighbours what they have of these packs, and to be told from now on; `ready` runs when all have answered or it is late. */
+  lookAround(packs: readonly number[], neighbours: Iterable<number>, ready: () => void): void;
+  subscribe(listener: SimNode, packs: readonly number[]): ReadonlyMap<number, PieceMasks>;
+  /** What connected peers show of a pack, as last heard. */
+  shown(pack: number): ReadonlyMap<number, PieceMasks>;
+  hear(from: number, haves: ReadonlyMap<number, PieceMasks>): void;
+  forget(peer: number): void;
+  die(): void;
+}
+
+export function createHaveBoard(node: SimNode): HaveBoard {
+  const { world } = node;
+  const listeners = new Map<number, Set<SimNode>>();
+  const known = new Map<number, Map<number, PieceMasks>>();
+  const dirty = new Set<number>();
+  let changes = 0;
+  let timer: number | undefined;
+
+  const snapshot = (pack: number): PieceMasks => {
+    const descriptor = world.packs.descriptors[pack];
+    return node.sender.lie === 'falseHaves' && descriptor ? fullMasks(descriptor) : node.masksOf(pack).slice();
+  };
+  const flush = (): void => {
+    if (timer !== undefined) world.queue.cancel(timer);
+    timer = undefined;
+    changes = 0;
+    const haves = new Map<number, PieceMasks>();
+    const told = new Set<SimNode>();
+    for (const pack of dirty) {
+      haves.set(pack, snapshot(pack));
+      for (const listener of listeners.get(pack) ?? []) told.add(listener);
+    }
+    dirty.clear();
+    for (const listener of told) {
+      world.counts.tells += 1;
+      world.wire.send(node.endpoint, listener.endpoint, () => {
+        for (const pack of haves.keys()) {
+          // It answers that it does not want these any more.
+          if (!listener.unshelver.wants(pack)) listeners.get(pack)?.delete(listener);
+        }
+        if (listener.connections.has(node.endpoint)) listener.board.hear(node.endpoint, haves);
+      });
+    }
+  };
+  const board: HaveBoard = {
+    changed(pack) {
+      world.gossip.changed(node, pack);
+      if ((listeners.get(pack)?.size ?? 0) === 0) return;
+      dirty.add(pack);
+      changes += 1;
+      if (changes >= TELL_PIECES) flush();
+      else timer ??= world.queue.at(world.queue.nowMs + TELL_MS, flush);
+    },
+    lookAround(packs, neighbours, ready) {
+      let isReady = false;
+      let waiting = 0;
+      const done = (): void => {
+        if (isReady) return;
+        isReady = true;
+        ready();
+      };
+      for (const neighbour of neighbours) {
+        const other = world.nodes[neighbour];
+        if (!other?.isAlive) continue;
+        waiting += 1;
+        world.wire.send(node.endpoint, neighbour, () => {
+          const haves = other.board.subscribe(node, packs);
+          world.wire.send(neighbour, node.endpoint, () => {
+            if (node.connections.has(neighbour)) board.hear(neighbour, haves);
+            waiting -= 1;
+            if (waiting === 0) done();
+          });
+        });
+      }
+      if (waiting === 0) done();
+      else world.queue.at(world.queue.nowMs + LOOK_AROUND_MS, done);
+    },
+    subscribe(listener, packs) {
+      const haves = new Map<number, PieceMasks>();
+      for (const pack of packs) {
+        listeners.set(pack, (listeners.get(pack) ?? new Set()).add(listener));
+        haves.set(pack, snapshot(pack));
+      }
+      return haves;
+    },
+    shown: (pack) => known.get(pack) ?? new Map<number, PieceMasks>(),
+    hear(from, haves) {
+      for (const [pack, masks] of haves) {
+        let byPeer = known.get(pack);
+        if (!byPeer) known.set(pack, (byPeer = new Map()));
+        byPeer.set(from, masks);
+        if (!node.unshelver.isFetching(pack)) continue;
+        node.say({ kind: 'peerHas', peer: peerOf(from), pack: packIdOf(pack), masks });
+      }
+    },
+    forget(peer) {
+      for (const byPeer of known.values()) byPeer.delete(peer);
+      const other = world.nodes[peer];
+      if (other) for (const told of listeners.values()) told.delete(other);
+    },
+    die() {
+      if (timer !== undefined) world.queue.cancel(timer);
+      listeners.clear();
+      known.clear();
+    },
+  };
+  const packIdOf = (pack: number): PackId => node.packId(pack);
+  return board;
+}

@@ -1,0 +1,197 @@
+import { maskedBytes } from '@quarry/content';
+import type { FetchAction, GivenPiece } from '@quarry/swarm/scheduler';
+import { DEAD_NOTICE_MS } from './notice.ts';
+import { endpointOf } from './sim-node.ts';
+import type { SimNode } from './sim-node.ts';
+import type { Transfer } from './transfers.ts';
+
+/** One request from one node to another, as both see it. */
+export interface Exchange {
+  readonly receiver: SimNode;
+  readonly pack: number;
+  readonly piece: number;
+  readonly mask: number;
+  readonly bytes: number;
+  /** The sender's number for it. */
+  id: number;
+  readonly transfer: Transfer | undefined;
+  refused(why: 'busy' | 'absent', queueLength?: number): void;
+  flowing(transfer: Transfer): void;
+  arrived(isGood: boolean): void;
+}
+
+type ReceiverAction = Extract<FetchAction, { readonly kind: 'request' | 'ask' | 'readLastResort' | 'cancel' }>;
+
+/** The side that asks: does what the scheduler wants done, and tells it what came of it. */
+export interface Receiver {
+  perform(action: ReceiverAction): void;
+  /** Chunks that a seeder gave or the store was read for. */
+  receive(request: number, given: GivenPiece, isGood: boolean, isAsk: boolean): void;
+  /** Tells the scheduler which of the long requests have moved since the last look. */
+  sweep(): void;
+  die(): void;
+}
+
+interface Outgoing {
+  transfer: Transfer | undefined;
+  seenBytes: number;
+  /** Tells the other side that it is not wanted any more. */
+  readonly cancel: () => void;
+  /** The other side notices that this one has gone. */
+  readonly missed: () => void;
+}
+
+export function createReceiver(node: SimNode): Receiver {
+  const { world } = node;
+  const outgoing = new Map<number, Outgoing>();
+
+  const receive = (request: number, given: GivenPiece, isGood: boolean, isAsk: boolean): void => {
+    const verifyMs = world.storm.control.verifyMs * world.wire.slowness(node.endpoint);
+    world.queue.at(world.queue.nowMs + verifyMs, () => {
+      if (!node.isAlive || !outgoing.delete(request)) return;
+      if (!isGood) {
+        world.counts.badPieces += 1;
+        node.say({ kind: 'failed', request, reason: 'bad' });
+        return;
+      }
+      const pack = world.packs.indexOf(given.pack);
+      const { piece, mask } = given;
+      const descriptor = world.packs.descriptors[pack];
+      if (!descriptor) return;
+      const bytes = maskedBytes(descriptor, piece, mask);
+      const known = (node.have.get(pack)?.[piece] ?? 0) & mask;
+      if (known !== 0) world.counts.wastedBytes += maskedBytes(descriptor, piece, known);
+      node.say({ kind: 'verified', request, given: isAsk ? given : undefined });
+      node.write(bytes, () => {
+        world.counts.accepted(isGood);
+        node.becomePresent(pack, piece, mask);
+        node.say({ kind: 'landed', request });
+      });
+    });
+  };
+
+  const startRequest = (action: ReceiverAction & { kind: 'request' }): void => {
+    const { request, piece, mask } = action;
+    const to = endpointOf(action.peer);
+    const pack = world.packs.indexOf(action.pack);
+    const descriptor = world.packs.descriptors[pack];
+    if (!descriptor) return;
+    let isOver = false;
+    const own: Outgoing = {
+      transfer: undefined,
+      seenBytes: 0,
+      cancel() {
+        isOver = true;
+        world.wire.send(node.endpoint, to, () => {
+          world.counts.wastedBytes += world.nodes[to]?.sender.drop(exchange) ?? 0;
+        });
+      },
+      missed() {
+        isOver = true;
+        world.counts.wastedBytes += world.nodes[to]?.sender.drop(exchange) ?? 0;
+      },
+    };
+    outgoing.set(request, own);
+    const exchange: Exchange = {
+      receiver: node,
+      pack,
+      piece,
+      mask,
+      bytes: maskedBytes(descriptor, piece, mask),
+      id: 0,
+      get transfer() {
+        return own.transfer;
+      },
+      refused(why, queueLength) {
+        world.counts[why] += 1;
+        world.wire.send(to, node.endpoint, () => {
+          if (isOver || !outgoing.delete(request)) return;
+          isOver = true;
+          node.say({ kind: 'failed', request, reason: why, queueLength });
+        });
+      },
+      flowing(transfer) {
+        own.transfer = transfer;
+      },
+      arrived(isGood) {
+        if (isOver) {
+          world.counts.wastedBytes += exchange.bytes;
+          return;
+        }
+        isOver = true;
+        receive(request, { pack: action.pack, piece, mask }, isGood, false);
+      },
+    };
+    world.wire.send(node.endpoint, to, () => {
+      const other = world.nodes[to];
+      if (isOver || !other?.isAlive) return;
+      // Connected no more: the stream is refused.
+      if (other.connections.has(node.endpoint)) other.sender.arrive(exchange);
+      else exchange.refused('absent');
+    });
+  };
+
+  const startAsk = (action: ReceiverAction & { kind: 'ask' }): void => {
+    const { request, entries } = action;
+    const to = endpointOf(action.seeder);
+    const seeder = world.seeders.find(({ endpoint }) => endpoint === to);
+    if (!seeder) return;
+    const ask = seeder.nextAsk();
+    const own: Outgoing = {
+      transfer: undefined,
+      seenBytes: 0,
+      cancel() {
+        world.wire.send(node.endpoint, to, () => seeder.withdraw(ask));
+      },
+      missed: () => seeder.withdraw(ask),
+    };
+    outgoing.set(request, own);
+    world.wire.send(node.endpoint, to, () => {
+      if (outgoing.get(request) !== own) return;
+      seeder.ask(ask, node, entries, {
+        answered: (answer) => {
+          world.wire.send(to, node.endpoint, () => {
+            if (outgoing.get(request) !== own) return;
+            outgoing.delete(request);
+            node.say({ ...answer, request });
+          });
+        },
+        flowing: (transfer) => {
+          own.transfer = transfer;
+        },
+        arrived: (given) => {
+          if (outgoing.get(request) === own) receive(request, given, true, true);
+        },
+      });
+    });
+  };
+
+  return {
+    perform(action) {
+      if (action.kind === 'request') startRequest(action);
+      else if (action.kind === 'ask') startAsk(action);
+      else if (action.kind === 'cancel') {
+        const own = outgoing.get(action.request);
+        outgoing.delete(action.request);
+        own?.cancel();
+      }
+    },
+    receive,
+    sweep() {
+      for (const [request, own] of outgoing) {
+        const passed = own.transfer?.passedBytes() ?? 0;
+        if (passed <= own.seenBytes) continue;
+        own.seenBytes = passed;
+        node.say({ kind: 'progress', request });
+      }
+    },
+    die() {
+      const lost = [...outgoing.values()];
+      outgoing.clear();
+      for (const own of lost) own.transfer?.setCap(0);
+      world.queue.at(world.queue.nowMs + DEAD_NOTICE_MS, () => {
+        for (const own of lost) own.missed();
+      });
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { createSenderSlots } from '@quarry/swarm/scheduler';
+import type { SimNode } from './sim-node.ts';
+import type { Exchange } from './receiver.ts';
+
+/** The side that serves pieces: the production slots in front of the host's uplink. */
+export interface Sender {
+  /** A request has arrived. */
+  arrive(exchange: Exchange): void;
+  /** The receiver does not want it any more, or has gone. Returns the bytes that had left for nothing. */
+  drop(exchange: Exchange): number;
+  /** Shows everything, has nothing. */
+  lie: 'badChunks' | 'falseHaves' | undefined;
+  readonly serving: number;
+  die(): void;
+}
+
+export function createSender(node: SimNode): Sender {
+  const { world } = node;
+  const slots = createSenderSlots({ slots: 8, queue: 2 });
+  const exchanges = new Map<number, Exchange>();
+  let lastId = 0;
+
+  const leave = (id: number): void => {
+    exchanges.delete(id);
+    const next = slots.leave(id);
+    const admitted = next === undefined ? undefined : exchanges.get(next);
+    if (admitted && next !== undefined) serve(next, admitted);
+  };
+  const serve = (id: number, exchange: Exchange): void => {
+    const isHeld = node.holds(exchange.pack, exchange.piece, exchange.mask) && sender.lie !== 'falseHaves';
+    if (!isHeld) {
+      leave(id);
+      exchange.refused('absent');
+      return;
+    }
+    exchange.flowing(
+      world.transfers.start(node.endpoint, exchange.receiver.endpoint, exchange.bytes, () => {
+        exchange.arrived(sender.lie !== 'badChunks');
+        leave(id);
+      }),
+    );
+  };
+  const sender: Sender = {
+    lie: undefined,
+    arrive(exchange) {
+      lastId += 1;
+      const id = lastId;
+      const verdict = slots.arrive(id, exchange.receiver.peer);
+      if (verdict.kind === 'busy') {
+        exchange.refused('busy', verdict.queueLength);
+        return;
+      }
+      exchange.id = id;
+      exchanges.set(id, exchange);
+      if (verdict.kind === 'serve') serve(id, exchange);
+    },
+    drop(exchange) {
+      if (exchanges.get(exchange.id) !== exchange) return 0;
+      const wasted = exchange.transfer?.cancel() ?? 0;
+      leave(exchange.id);
+      return wasted;
+    },
+    get serving() {
+      return slots.serving;
+    },
+    die() {
+      for (const exchange of exchanges.values()) world.counts.wastedBytes += exchange.transfer?.cancel() ?? 0;
+      exchanges.clear();
+    },
+  };
+  return sender;
+}

@@ -1,0 +1,192 @@
+import type { PackId } from '@quarry/content';
+import { createSeededRandom } from '@quarry/runtime';
+import type { Random } from '@quarry/runtime';
+import type { StormHost } from '@quarry/scenario';
+import { createFetchScheduler, emptyMasks } from '@quarry/swarm/scheduler';
+import type { FetchAction, FetchEvent, FetchScheduler, PieceMasks, PeerId, Role } from '@quarry/swarm/scheduler';
+import { createHaveBoard } from './have-board.ts';
+import type { HaveBoard } from './have-board.ts';
+import { createReceiver } from './receiver.ts';
+import type { Receiver } from './receiver.ts';
+import { createSender } from './sender.ts';
+import type { Sender } from './sender.ts';
+import { createUnshelver } from './unshelver.ts';
+import type { Unshelver } from './unshelver.ts';
+import type { World } from './world.ts';
+
+/** What a timer that fires so late tells the scheduler: as in the daemon. */
+const HELD_UP_MS = 200;
+
+/** A compute host: the production scheduler and sender slots, over the simulation's wire, links and disk. */
+export class SimNode {
+  readonly world: World;
+  readonly endpoint: number;
+  readonly peer: PeerId;
+  readonly host: StormHost;
+  readonly random: Random;
+  /** What is on its disk, per pack of the storm. */
+  readonly have: Map<number, PieceMasks> = new Map();
+  readonly connections: Set<number> = new Set();
+  readonly banned: Set<number> = new Set();
+  scheduler: FetchScheduler;
+  sender: Sender;
+  receiver: Receiver;
+  board: HaveBoard;
+  unshelver: Unshelver;
+  isAlive = true;
+  #timer: number | undefined;
+  #timerAtMs = Infinity;
+  #diskFreeAtMs = 0;
+
+  constructor(world: World, endpoint: number) {
+    this.world = world;
+    this.endpoint = endpoint;
+    this.host = world.storm.hosts[endpoint] as StormHost;
+    this.peer = peerOf(endpoint);
+    this.random = createSeededRandom(world.storm.seed * 1_000_003 + endpoint + 1);
+    this.scheduler = createFetchScheduler({ self: this.peer, random: this.random });
+    this.sender = createSender(this);
+    this.receiver = createReceiver(this);
+    this.board = createHaveBoard(this);
+    this.unshelver = createUnshelver(this);
+  }
+
+  get nowMs(): number {
+    return this.world.queue.nowMs;
+  }
+
+  /** Tells the scheduler, and does what it wants done. */
+  say(event: FetchEvent): void {
+    if (!this.isAlive) return;
+    for (const action of this.scheduler.handle(event, this.nowMs)) this.#perform(action);
+    this.#arm();
+  }
+
+  masksOf(pack: number): PieceMasks {
+    let masks = this.have.get(pack);
+    if (!masks) {
+      masks = emptyMasks(this.world.packs.descriptors[pack]?.pieceCount ?? 0);
+      this.have.set(pack, masks);
+    }
+    return masks;
+  }
+
+  holds(pack: number, piece: number, mask: number): boolean {
+    return ((this.have.get(pack)?.[piece] ?? 0) & mask) === mask;
+  }
+
+  /** Writes chunks and then runs `written`; one write after the other. */
+  write(bytes: number, written: () => void): void {
+    const { diskWriteBytesPerSecond } = this.host;
+    if (diskWriteBytesPerSecond === Infinity) return written();
+    this.#diskFreeAtMs = Math.max(this.nowMs, this.#diskFreeAtMs) + (1000 * bytes) / diskWriteBytesPerSecond;
+    this.world.queue.at(this.#diskFreeAtMs, () => {
+      if (this.isAlive) written();
+    });
+  }
+
+  becomePresent(pack: number, piece: number, mask: number): void {
+    const masks = this.masksOf(pack);
+    masks[piece] = (masks[piece] ?? 0) | mask;
+    this.say({ kind: 'present', pack: this.packId(pack), piece, mask });
+    this.board.changed(pack);
+  }
+
+  packId(pack: number): PackId {
+    return this.world.packs.descriptors[pack]?.id as PackId;
+  }
+
+  meet(other: number, role: Role): void {
+    if (this.connections.has(other) || this.banned.has(other)) return;
+    this.connections.add(other);
+    this.say({ kind: 'peerJoined', peer: peerOf(other), role });
+  }
+
+  part(other: number): void {
+    if (!this.connections.delete(other)) return;
+    this.board.forget(other);
+    this.say({ kind: 'peerLeft', peer: peerOf(other) });
+  }
+
+  #perform(action: FetchAction): void {
+    switch (action.kind) {
+      case 'request':
+      case 'ask':
+      case 'readLastResort':
+      case 'cancel':
+        return this.receiver.perform(action);
+      case 'seek':
+        return this.world.gossip.seek(this, action.pack, action.piece);
+      case 'ban': {
+        const other = endpointOf(action.peer);
+        this.world.counts.bans += 1;
+        this.banned.add(other);
+        this.world.trace?.mark(this.nowMs, this.endpoint, 'decision', 'ban', { peer: action.peer, why: action.reason });
+        this.part(other);
+        this.world.nodes[other]?.part(this.endpoint);
+        return;
+      }
+      case 'done':
+      case 'noSource':
+        return this.unshelver.ended(action);
+    }
+  }
+
+  /** An earlier timer stays: when it fires, the next moment is asked for again. */
+  #arm(): void {
+    const wakeAtMs = this.scheduler.wakeAtMs();
+    if (wakeAtMs === undefined || wakeAtMs >= this.#timerAtMs) return;
+    const { queue } = this.world;
+    if (this.#timer !== undefined) queue.cancel(this.#timer);
+    this.#timerAtMs = Math.max(wakeAtMs, this.nowMs + 1);
+    this.#timer = queue.at(this.#timerAtMs, () => this.#wake());
+  }
+
+  #wake(): void {
+    this.#timer = undefined;
+    const dueMs = this.#timerAtMs;
+    this.#timerAtMs = Infinity;
+    if (!this.isAlive || this.world.wire.isStalled(this.endpoint)) return;
+    const wakeAtMs = this.scheduler.wakeAtMs();
+    if (wakeAtMs === undefined) return;
+    const lateMs = this.nowMs - dueMs;
+    if (lateMs > HELD_UP_MS) this.say({ kind: 'heldUp', ms: lateMs });
+    else if (wakeAtMs <= this.nowMs) this.say({ kind: 'tick' });
+    this.#arm();
+  }
+
+  /** After a stall: what should have happened meanwhile was not lost, only late. */
+  resume(stalledMs: number): void {
+    if (this.isAlive) this.say(stalledMs > HELD_UP_MS ? { kind: 'heldUp', ms: stalledMs } : { kind: 'tick' });
+  }
+
+  die(): void {
+    this.isAlive = false;
+    if (this.#timer !== undefined) this.world.queue.cancel(this.#timer);
+    this.#timer = undefined;
+    this.#timerAtMs = Infinity;
+    this.receiver.die();
+    this.sender.die();
+    this.board.die();
+    this.connections.clear();
+  }
+
+  /** A new process over what the disk kept. */
+  restart(): void {
+    this.isAlive = true;
+    this.banned.clear();
+    this.#diskFreeAtMs = 0;
+    this.scheduler = createFetchScheduler({ self: this.peer, random: this.random });
+    this.sender = createSender(this);
+    this.receiver = createReceiver(this);
+    this.board = createHaveBoard(this);
+  }
+}
+
+export function peerOf(endpoint: number): PeerId {
+  return `peer-${String(endpoint).padStart(5, '0')}` as PeerId;
+}
+
+export function endpointOf(peer: PeerId): number {
+  return Number(peer.slice(5));
+}

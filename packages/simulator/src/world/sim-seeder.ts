@@ -1,0 +1,128 @@
+import { maskedBytes } from '@quarry/content';
+import { createSeededRandom } from '@quarry/runtime';
+import { createSeederLedger, fullMasks } from '@quarry/swarm/scheduler';
+import type { AskEntry, GivenPiece, LedgerAction, LedgerEvent, PackMasks, PeerId } from '@quarry/swarm/scheduler';
+import type { SeederLedger } from '@quarry/swarm/scheduler';
+import { peerOf } from './sim-node.ts';
+import type { SimNode } from './sim-node.ts';
+import type { Transfer } from './transfers.ts';
+import type { World } from './world.ts';
+
+export type AskAnswer =
+  | { readonly kind: 'wait'; readonly ahead: number }
+  | { readonly kind: 'dry'; readonly lacking: readonly PackMasks[] };
+
+/** Where the outcome of one ask goes. */
+export interface AskHandlers {
+  readonly answered: (answer: AskAnswer) => void;
+  readonly flowing: (transfer: Transfer) => void;
+  readonly arrived: (given: GivenPiece) => void;
+}
+
+interface OpenAsk {
+  readonly node: SimNode;
+  readonly handlers: AskHandlers;
+  transfer: Transfer | undefined;
+}
+
+/** A daemon next to the store: the production ledger in front of the store's link. */
+export class SimSeeder {
+  readonly world: World;
+  readonly endpoint: number;
+  readonly peer: PeerId;
+  readonly ledger: SeederLedger;
+  isAlive = true;
+  readonly #asks = new Map<number, OpenAsk>();
+  #lastAsk = 0;
+  #timer: number | undefined;
+
+  constructor(world: World, endpoint: number) {
+    this.world = world;
+    this.endpoint = endpoint;
+    this.peer = peerOf(endpoint);
+    const random = createSeededRandom(world.storm.seed * 1_000_003 + 500_000 + endpoint);
+    this.ledger = createSeederLedger({ random });
+    for (const descriptor of world.packs.descriptors) {
+      this.#say({ kind: 'holds', pack: descriptor.id, masks: fullMasks(descriptor) });
+    }
+  }
+
+  nextAsk(): number {
+    this.#lastAsk += 1;
+    return this.#lastAsk;
+  }
+
+  ask(ask: number, node: SimNode, entries: readonly AskEntry[], handlers: AskHandlers): void {
+    if (!this.isAlive) return;
+    this.#asks.set(ask, { node, handlers, transfer: undefined });
+    const distrusts = [...node.banned].map(peerOf);
+    this.#say({ kind: 'ask', ask, asker: node.peer, entries, isLacking: false, distrusts });
+  }
+
+  withdraw(ask: number): void {
+    const open = this.#asks.get(ask);
+    this.#asks.delete(ask);
+    if (open?.transfer) this.world.counts.wastedBytes += open.transfer.cancel();
+    this.#say({ kind: 'askEnded', ask });
+  }
+
+  peerGone(endpoint: number): void {
+    for (const [ask, open] of this.#asks) {
+      if (open.node.endpoint !== endpoint) continue;
+      this.#asks.delete(ask);
+      if (open.transfer) this.world.counts.wastedBytes += open.transfer.cancel();
+    }
+    this.#say({ kind: 'peerGone', peer: peerOf(endpoint) });
+  }
+
+  die(): void {
+    this.isAlive = false;
+    for (const { transfer } of this.#asks.values()) if (transfer) this.world.counts.wastedBytes += transfer.cancel();
+    this.#asks.clear();
+    if (this.#timer !== undefined) this.world.queue.cancel(this.#timer);
+  }
+
+  #say(event: LedgerEvent): void {
+    if (!this.isAlive) return;
+    const { queue } = this.world;
+    for (const action of this.ledger.handle(event, queue.nowMs)) this.#perform(action);
+    if (this.#timer !== undefined) queue.cancel(this.#timer);
+    const wakeAtMs = this.ledger.wakeAtMs();
+    this.#timer =
+      wakeAtMs === undefined
+        ? undefined
+        : queue.at(Math.max(wakeAtMs, queue.nowMs + 1), () => {
+            this.#timer = undefined;
+            this.#say({ kind: 'tick' });
+          });
+  }
+
+  #perform(action: LedgerAction): void {
+    const open = this.#asks.get(action.ask);
+    if (action.kind !== 'give') {
+      this.#asks.delete(action.ask);
+      const { kind } = action;
+      open?.handlers.answered(kind === 'wait' ? { kind, ahead: action.ahead } : { kind, lacking: action.lacking });
+      return;
+    }
+    const { ask, pack, piece, mask, regive } = action;
+    const descriptor = this.world.packs.descriptors[this.world.packs.indexOf(pack)];
+    if (!open || !descriptor) {
+      this.#say({ kind: 'sendFailed', ask });
+      return;
+    }
+    this.world.store.given(pack, piece, mask, regive);
+    open.transfer = this.world.transfers.start(
+      this.endpoint,
+      open.node.endpoint,
+      maskedBytes(descriptor, piece, mask),
+      () => {
+        this.#asks.delete(ask);
+        open.handlers.arrived({ pack, piece, mask });
+        this.#say({ kind: 'sent', ask });
+      },
+    );
+    open.handlers.flowing(open.transfer);
+  }
+}
+

@@ -1,0 +1,55 @@
+import type { Bound } from '@quarry/scenario';
+import type { SimulationResult } from '../simulation.ts';
+import type { World } from './world.ts';
+
+/** What came of it. */
+export function summarize(world: World, bound: Bound, events: number): SimulationResult {
+  const { storm, counts, net, topology, store } = world;
+  const done = counts.unshelves.filter((one) => one.endedMs !== undefined && one.why === undefined);
+  const ends = done.map((one) => one.endedMs ?? 0);
+  const durations = done.map((one) => (one.endedMs ?? 0) - one.atMs).sort((a, b) => a - b);
+  const makespanMs = ends.reduce((latest, end) => Math.max(latest, end), 0);
+  const at = (part: number): number => durations[Math.min(durations.length - 1, Math.floor(part * durations.length))] ?? 0;
+  const originBytes = net.linkBytes(topology.origin);
+  const crossZoneBytes = storm.zones.length > 1 ? topology.zoneDown.reduce((sum, link) => sum + net.linkBytes(link), 0) : 0;
+  const ratios = done.map((one) => {
+    const index = counts.unshelves.indexOf(one);
+    return ((one.endedMs ?? 0) - one.atMs) / (bound.ownMs[index] ?? Infinity);
+  });
+  ratios.sort((a, b) => a - b);
+  return {
+    report: {
+      scenario: storm.name,
+      seed: storm.seed,
+      nodes: storm.hosts.length,
+      finished: counts.finished,
+      expectedToFinish: storm.unshelves.length,
+      makespanSeconds: makespanMs / 1000,
+      boundSeconds: bound.boundMs / 1000,
+      ratio: makespanMs / bound.boundMs,
+      p50Seconds: at(0.5) / 1000,
+      p99Seconds: at(0.99) / 1000,
+      originBytes,
+      uniqueBytes: bound.uniqueBytes,
+      originAmplification: bound.uniqueBytes === 0 ? 0 : originBytes / bound.uniqueBytes,
+      duplicateBytes: counts.wastedBytes,
+      crossZoneBytes,
+      badChunksAccepted: counts.badChunksAccepted,
+      invariantsBroken: 0,
+    },
+    unshelves: counts.unshelves,
+    broken: [],
+    regives: store.regives,
+    events,
+    notes: {
+      slowestToMedian: (durations.at(-1) ?? 0) / Math.max(1e-9, at(0.5)),
+      ownRatioP50: ratios[Math.floor(ratios.length / 2)] ?? 0,
+      ownRatioMax: ratios.at(-1) ?? 0,
+      busy: counts.busy,
+      absent: counts.absent,
+      bans: counts.bans,
+      seeks: counts.seeks,
+      tells: counts.tells,
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import type { FetchAction, FetchWant, PieceMasks } from '@quarry/swarm/scheduler';
+import { emptyMasks, isEmptyMasks } from '@quarry/swarm/scheduler';
+import { masksOfRuns } from './sim-packs.ts';
+import { peerOf } from './sim-node.ts';
+import type { SimNode } from './sim-node.ts';
+
+/** A fetch to which nothing comes for so long fails: the daemon's default. */
+const GIVE_UP_MS = 60_000;
+
+/** The unshelves of one host: each is a fetch of what its image needs and the disk does not hold. */
+export interface Unshelver {
+  begin(unshelve: number): void;
+  /** The daemon has come back: whoever waited for an image asks again. */
+  beginAgain(): void;
+  ended(action: Extract<FetchAction, { readonly kind: 'done' | 'noSource' }>): void;
+  /** Whether a fetch that has begun, or is about to, wants the pack. */
+  wants(pack: number): boolean;
+  isFetching(pack: number): boolean;
+  wantedPacks(): Iterable<number>;
+}
+
+interface Running {
+  readonly unshelve: number;
+  readonly needs: ReadonlyMap<number, PieceMasks>;
+  fetch: number | undefined;
+}
+
+export function createUnshelver(node: SimNode): Unshelver {
+  const { world } = node;
+  const running = new Map<number, Running>();
+  const uses = new Map<number, number>();
+  const fetching = new Map<number, number>();
+  let lastFetch = 0;
+
+  const count = (map: Map<number, number>, pack: number, step: 1 | -1): void => {
+    const next = (map.get(pack) ?? 0) + step;
+    if (next === 0) map.delete(pack);
+    else map.set(pack, next);
+  };
+  const start = (one: Running): void => {
+    if (!node.isAlive || running.get(one.unshelve) !== one) return;
+    lastFetch += 1;
+    one.fetch = lastFetch;
+    const wants: FetchWant[] = [];
+    for (const [pack, wanted] of one.needs) {
+      const descriptor = world.packs.descriptors[pack];
+      if (!descriptor) continue;
+      count(fetching, pack, 1);
+      const have = node.masksOf(pack).slice();
+      const need = wanted.map((mask, piece) => mask & ~(have[piece] ?? 0));
+      wants.push({
+        descriptor,
+        need,
+        have,
+        cover: world.storm.origin.isReadable ? wanted : undefined,
+        known: {
+          shown: [...node.board.shown(pack)].flatMap(([peer, masks]) =>
+            node.connections.has(peer) ? [{ peer: peerOf(peer), masks }] : [],
+          ),
+          elsewhere: world.gossip.elsewhere(node, pack),
+          wanters: world.gossip.wanters(node, pack),
+        },
+      });
+    }
+    node.say({ kind: 'fetch', fetch: one.fetch, wants, giveUpMs: GIVE_UP_MS });
+  };
+  const begin = (unshelve: number): void => {
+    const { image } = world.storm.unshelves[unshelve] as { image: number };
+    const needs = masksOfRuns(world.storm, world.storm.images[image]?.runs ?? []);
+    const one: Running = { unshelve, needs, fetch: undefined };
+    running.set(unshelve, one);
+    let missing = 0;
+    for (const [pack, masks] of needs) {
+      count(uses, pack, 1);
+      const have = node.have.get(pack) ?? emptyMasks(masks.length);
+      if (!isEmptyMasks(masks.map((mask, piece) => mask & ~(have[piece] ?? 0)))) missing += 1;
+    }
+    world.counts.unshelveBegan(unshelve, node, needs);
+    if (missing > 0) world.gossip.wantsChanged(node);
+    node.board.lookAround([...needs.keys()], node.connections, () => start(one));
+  };
+
+  return {
+    begin,
+    beginAgain() {
+      const unfinished = [...running.keys()];
+      running.clear();
+      uses.clear();
+      fetching.clear();
+      for (const unshelve of unfinished) begin(unshelve);
+    },
+    ended(action) {
+      for (const [unshelve, one] of running) {
+        if (one.fetch !== action.fetch) continue;
+        running.delete(unshelve);
+        for (const pack of one.needs.keys()) {
+          count(uses, pack, -1);
+          count(fetching, pack, -1);
+        }
+        const why = action.kind === 'done' ? undefined : `nobody gave ${action.missingChunks} chunks for ${GIVE_UP_MS} ms`;
+        world.counts.unshelveEnded(unshelve, node, one.needs, why);
+        world.gossip.wantsChanged(node);
+      }
+    },
+    wants: (pack) => uses.has(pack),
+    isFetching: (pack) => fetching.has(pack),
+    wantedPacks: () => uses.keys(),
+  };
+}
