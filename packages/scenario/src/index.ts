@@ -1,2 +1,14 @@
-// Storms as declarative files: what happens, on which hosts, over which links; and the bound that nobody can beat.
+/**
+ * scenario: storms as declarative files. `loadScenario` reads one (format/), `expandScenario` works it out into a `Storm`, the contract with
+ * whoever runs it (expand/), and `boundOf` says what no schedule can beat (bound/). docs/scenarios.md describes the files.
+ */
 export type * from './storm.ts';
+export { boundOf } from './bound/bound-of.ts';
+export type { Bound, BoundParts } from './bound/bound-of.ts';
+export { mustFinish } from './bound/must-finish.ts';
+export { expandScenario } from './expand/expand-scenario.ts';
+export type { ExpandOptions } from './expand/expand-scenario.ts';
+export { loadScenario, scenarioFrom, scenarioNames } from './format/load-scenario.ts';
+export type { Scenario } from './format/scenario.ts';
+export { ScenarioError } from './scenario-error.ts';
+export type { ScenarioErrorCode } from './scenario-error.ts';

@@ -105,8 +105,20 @@ export type StormFault =
   /** Neither sends nor receives nor decides; its connections stay open. */
   | { readonly kind: 'stall'; readonly host: number; readonly atMs: number; readonly untilMs: number }
   /** Its links, or its CPU (hops and verifying take longer), work at this fraction of their speed. */
-  | { readonly kind: 'slowLink'; readonly host: number; readonly atMs: number; readonly untilMs: number; readonly factor: number }
-  | { readonly kind: 'slowCpu'; readonly host: number; readonly atMs: number; readonly untilMs: number; readonly factor: number }
+  | {
+      readonly kind: 'slowLink';
+      readonly host: number;
+      readonly atMs: number;
+      readonly untilMs: number;
+      readonly factor: number;
+    }
+  | {
+      readonly kind: 'slowCpu';
+      readonly host: number;
+      readonly atMs: number;
+      readonly untilMs: number;
+      readonly factor: number;
+    }
   /** `badChunks`: what it sends has not its digests. `falseHaves`: it shows everything and answers "absent". */
   | { readonly kind: 'lie'; readonly host: number; readonly atMs: number; readonly lie: 'badChunks' | 'falseHaves' }
   /** These hosts and all others do not reach each other. The seeders and the store are on the others' side. */
@@ -114,4 +126,9 @@ export type StormFault =
   /** All seeders die. `isOrderly`: each leaves when its rule for leaving allows it. */
   | { readonly kind: 'seedersLeave'; readonly atMs: number; readonly isOrderly: boolean }
   /** Reads from the store itself: refused at once, never answered, or broken off half-way. */
-  | { readonly kind: 'originFails'; readonly atMs: number; readonly untilMs: number; readonly how: 'errors' | 'hangs' | 'truncates' };
+  | {
+      readonly kind: 'originFails';
+      readonly atMs: number;
+      readonly untilMs: number;
+      readonly how: 'errors' | 'hangs' | 'truncates';
+    };
