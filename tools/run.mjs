@@ -24,6 +24,11 @@ const TASKS = {
     about: 'a storm of unshelves, without and with Quarry',
   },
   bench: { command: ['benchmarks/main.ts'], here: true, about: 'benchmarks; `-- <name>` runs one' },
+  simulate: {
+    command: ['packages/simulator/src/main.ts'],
+    here: true,
+    about: 'storms in virtual time; `-- --list` names them',
+  },
   quarry: { command: ['packages/daemon/src/main.ts'], here: true, about: 'the command line' },
   build: { command: [bin('tsc'), '-b'], about: 'compile every package to dist/' },
   lint: { command: [bin('oxlint'), '--type-aware'], about: 'lint, with types' },
