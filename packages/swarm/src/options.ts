@@ -22,6 +22,10 @@ export interface SwarmOptions {
   readonly memberTtlMs: number;
   /** Nodes that a node is connected to: 16 work, 8 do not, all is worse (prototype). Even. */
   readonly targetDegree: number;
+  /** A node is connected to all of its zone while these are no more; all members must have the same number here. */
+  readonly maxZoneMates: number;
+  /** A connection between two nodes that are not neighbours is hung up when no piece has passed for so long. */
+  readonly excessIdleMs: number;
   readonly maxMembers: number;
   /** How often missing neighbours are looked for. */
   readonly dialIntervalMs: number;
@@ -79,6 +83,8 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   giveUpMs: 60_000,
   memberTtlMs: 30_000,
   targetDegree: 24,
+  maxZoneMates: 48,
+  excessIdleMs: 60_000,
   maxMembers: 10_000,
   dialIntervalMs: 1000,
   concurrentDials: 8,

@@ -27,7 +27,7 @@ export interface MemberTable {
   all(): Iterable<Member>;
   /** Without this node itself. */
   readonly size: number;
-  /** Grows with each member that comes, goes or changes its role or addresses. */
+  /** Grows with each member that comes, goes or changes its role, zone or addresses. */
   readonly version: number;
 }
 
@@ -78,5 +78,5 @@ export function createMemberTable(options: { readonly self: PeerId; readonly max
 }
 
 function hasMoved(before: MemberRecord, after: MemberRecord): boolean {
-  return before.role !== after.role || before.addresses.join() !== after.addresses.join();
+  return before.role !== after.role || before.zone !== after.zone || before.addresses.join() !== after.addresses.join();
 }

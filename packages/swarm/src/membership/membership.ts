@@ -12,7 +12,8 @@ import { SwarmError } from '../swarm-error.ts';
 import { createDialPlan } from './dial-plan.ts';
 import { createMemberTable } from './member-table.ts';
 import type { Member } from './member-table.ts';
-import { neighboursOf } from './neighbours.ts';
+import { createExcess } from './excess.ts';
+import { hasZones, neighboursOf } from './neighbours.ts';
 import type { Neighbour } from './neighbours.ts';
 
 export interface MembershipOptions {
@@ -20,6 +21,8 @@ export interface MembershipOptions {
   readonly zone: string;
   readonly memberTtlMs: number;
   readonly targetDegree: number;
+  readonly maxZoneMates: number;
+  readonly excessIdleMs: number;
   readonly maxMembers: number;
   readonly dialIntervalMs: number;
   readonly concurrentDials: number;
@@ -36,6 +39,8 @@ export interface MembershipEvents {
   /** A member has gone for good, or has not been heard of in time. */
   readonly memberGone: (peer: PeerId) => void;
   readonly membersChanged: (count: number) => void;
+  /** When a piece last passed between this node and a peer; undefined: not since it connected. */
+  readonly lastUsedMs?: (peer: PeerId) => number | undefined;
 }
 
 /** Who is there: tells the cluster of this node, hears of the others, and keeps this node connected to its neighbours. */
@@ -49,6 +54,10 @@ export interface Membership {
   forget(peer: PeerId): void;
   find(peer: PeerId): Member | undefined;
   all(): Iterable<Member>;
+  /** Whether the two should be connected. Of others a connection that ends says nothing: it may have been one too many. */
+  isNeighbour(peer: PeerId): boolean;
+  /** Whether the nodes known are of more than one zone. */
+  readonly isZoned: boolean;
   /** Members, this node included. */
   readonly count: number;
   /** Connects to a member; rejects like Network.dial. */
@@ -60,7 +69,7 @@ export function createMembership(
   options: MembershipOptions,
 ): Membership {
   const { network, clock, random, logger } = deps;
-  const self: Neighbour = { peer: network.peerId, role: options.role };
+  const self: Neighbour = { peer: network.peerId, role: options.role, zone: options.zone };
   const table = createMemberTable({ self: self.peer, maxMembers: options.maxMembers });
   const plan = createDialPlan(self, {
     concurrentDials: options.concurrentDials,
@@ -68,13 +77,18 @@ export function createMembership(
     firstPauseMs: options.firstDialPauseMs,
     maxPauseMs: options.maxDialPauseMs,
   });
+  const excess = createExcess({ idleMs: options.excessIdleMs });
   const ready = new Map<PeerId, Role>();
   const hints = new Map<PeerId, readonly string[]>();
+  /** Whom this object dialled: who dials hangs up. What the network dials by itself (bootstrap addresses) it would only dial again. */
+  const dialled = new Set<PeerId>();
   const stops: (() => void)[] = [];
   const stopping = new AbortController();
   let events: MembershipEvents | undefined;
-  let neighbours: readonly PeerId[] = [];
+  let neighbours: ReadonlySet<PeerId> = new Set();
   let neighboursVersion = -1;
+  let isZoned = false;
+  let zonedVersion = -1;
   // Starts from the calendar so that it grows over restarts; a clock that was set back is overtaken by the left member's expiry.
   let sequence = Math.floor(clock.wallMs()) * 1000;
 
@@ -148,6 +162,7 @@ export function createMembership(
   };
 
   const dial = (peer: PeerId, addresses: readonly string[]): void => {
+    dialled.add(peer);
     network.dial(peer, addresses, { signal: stopping.signal }).then(
       () => plan.ended(peer, true, clock.now()),
       (error: unknown) => {
@@ -156,15 +171,26 @@ export function createMembership(
       },
     );
   };
+  const refreshNeighbours = (): void => {
+    if (neighboursVersion === table.version) return;
+    neighboursVersion = table.version;
+    const members = [...table.all()].map(({ record }) => record);
+    neighbours = new Set(neighboursOf(self, members, options));
+  };
+  /** Hints, seeks and former graphs leave connections that the graph does not need: they must not add up. */
+  const hangUpExcess = (): void => {
+    if (options.role === 'seeder') return;
+    refreshNeighbours();
+    const others = [...ready.keys()].filter(
+      (peer) => dialled.has(peer) && !neighbours.has(peer) && table.find(peer)?.record.role === 'node',
+    );
+    for (const peer of excess.next(others, clock.now(), (other) => events?.lastUsedMs?.(other))) network.hangUp(peer);
+  };
   const dialMissing = (): void => {
     if (stopping.signal.aborted) return;
     const connected = new Set(network.peers());
-    if (neighboursVersion !== table.version) {
-      neighboursVersion = table.version;
-      const members = [...table.all()].map(({ record }) => ({ peer: record.peer, role: record.role }));
-      neighbours = neighboursOf(self, members, options);
-    }
-    const missing = neighbours.flatMap((peer) => {
+    refreshNeighbours();
+    const missing = [...neighbours].flatMap((peer) => {
       const record = table.find(peer)?.record;
       return record && !connected.has(peer) ? [{ peer, role: record.role }] : [];
     });
@@ -210,6 +236,7 @@ export function createMembership(
         network.listen({
           peerConnected: meet,
           peerDisconnected: (peer) => {
+            dialled.delete(peer);
             if (ready.delete(peer)) events?.peerLost(peer);
           },
         }),
@@ -221,6 +248,7 @@ export function createMembership(
         for (const peer of gone) events?.memberGone(peer);
         if (gone.length > 0) changed();
         dialMissing();
+        hangUpExcess();
       });
     },
     async stop() {
@@ -236,10 +264,27 @@ export function createMembership(
     },
     find: (peer) => table.find(peer),
     all: () => table.all(),
+    isNeighbour(peer) {
+      refreshNeighbours();
+      return neighbours.has(peer);
+    },
+    get isZoned() {
+      if (zonedVersion !== table.version) {
+        zonedVersion = table.version;
+        isZoned = hasZones(
+          self,
+          [...table.all()].map(({ record }) => record),
+        );
+      }
+      return isZoned;
+    },
     get count() {
       return table.size + 1;
     },
-    connect: (peer, waiting = {}) => network.dial(peer, table.find(peer)?.record.addresses ?? [], waiting),
+    connect: (peer, waiting = {}) => {
+      dialled.add(peer);
+      return network.dial(peer, table.find(peer)?.record.addresses ?? [], waiting);
+    },
   };
 }
 

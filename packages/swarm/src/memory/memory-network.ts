@@ -194,6 +194,7 @@ export function createMemoryNetwork(hub: HubInside, self: PeerId, options: Memor
       handlers.set(protocol, { maxRequestBytes, handle });
       return () => void handlers.delete(protocol);
     },
+    hangUp,
     ban(peer) {
       banned.add(peer);
       hangUp(peer);

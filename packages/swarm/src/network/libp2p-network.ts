@@ -47,8 +47,6 @@ export interface Libp2pNetwork extends Network {
   request(peer: PeerId, protocol: string, bytes: Uint8Array, options: ExchangeOptions): Promise<Uint8Array>;
   /** Dials an address of which it need not be known who answers there; resolves to who did. */
   dialAddress(address: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<PeerId>;
-  /** Closes the connections to a peer, which may come back. */
-  hangUp(peer: PeerId): void;
   /** Banned before this run and during it; whoever keeps them hands them in again as `banned`. */
   banned(): readonly PeerId[];
   traffic(): Traffic;

@@ -51,6 +51,7 @@ export interface PeerEvents {
  * - One handler per protocol; a request longer than `maxRequestBytes` is broken off unread.
  * - peerConnected and peerDisconnected alternate per peer, whatever the number of connections beneath. A listener hears of peers connected
  *   before it listened by asking `peers`.
+ * - `hangUp` ends the connection to a peer, if there is one; either side may connect again.
  * - A banned peer is disconnected, and neither dialled nor accepted until the network closes; its messages are dropped.
  * - After `close` every call rejects with SWARM_CLOSED.
  */
@@ -82,6 +83,7 @@ export interface Network {
     options: { readonly maxRequestBytes: number },
     handler: (request: Request) => Promise<Answer>,
   ): () => void;
+  hangUp(peer: PeerId): void;
   ban(peer: PeerId, reason: string): void;
   close(): Promise<void>;
 }
