@@ -1,4 +1,14 @@
-import { addAll, addRun, copyChunkSet, countChunks, createChunkSet, hasChunk, limits, minus } from '@quarry/content';
+import {
+  addAll,
+  addRun,
+  copyChunkSet,
+  countChunks,
+  createChunkSet,
+  hasChunk,
+  isEmpty,
+  limits,
+  minus,
+} from '@quarry/content';
 import type { ChunkSet } from '@quarry/content';
 import type { StormPack, StormRun } from './storm.ts';
 
@@ -28,7 +38,13 @@ export function addPackSets(sets: PackSets, other: PackSets): void {
 
 /** What is in `sets` and not in `other`. */
 export function minusPackSets(sets: PackSets, other: PackSets): PackSets {
-  return new Map([...sets].map(([pack, set]) => [pack, withoutChunks(set, other.get(pack))]));
+  const rest: PackSets = new Map();
+  for (const [pack, set] of sets) {
+    const theirs = other.get(pack);
+    const left = theirs ? minus(set, theirs) : copyChunkSet(set);
+    if (!isEmpty(left)) rest.set(pack, left);
+  }
+  return rest;
 }
 
 /** What is in both. */
@@ -52,10 +68,6 @@ export function* runsOf(sets: PackSets): Generator<StormRun> {
       first = end;
     }
   }
-}
-
-function withoutChunks(set: ChunkSet, other: ChunkSet | undefined): ChunkSet {
-  return other ? minus(set, other) : copyChunkSet(set);
 }
 
 export function bytesOf(sets: PackSets): number {

@@ -19,7 +19,7 @@ export function soleHolders(storm: Storm, held: readonly PackSets[]): SoleHolder
   const touched = new Set(storm.faults.flatMap(hostsOf));
   return held.flatMap((sets, host) => {
     if (touched.has(host)) return [];
-    const sole = new Map([...minusPackSets(sets, twice)].filter(([, set]) => set.bits.some((byte) => byte !== 0)));
+    const sole = minusPackSets(sets, twice);
     return sole.size === 0 ? [] : [{ host, sole }];
   });
 }

@@ -27,7 +27,11 @@ export const topKeys: Keys<s.ScenarioTop> = {
 const hosts: Keys<s.HostsTable> = {
   count: { kind: integer(1, 100_000), doc: 'How many hosts. `--nodes` wins.' },
   link: { kind: linkRate, default: '1Gbit/s', doc: 'The node link, each direction.' },
-  diskWrite: { kind: rate, default: 'unlimited', doc: 'What a host’s disk takes. Does not follow another node link.' },
+  diskWrite: {
+    kind: rate,
+    default: 'unlimited',
+    doc: 'What a host’s disk takes. Follows another node link only as "…x".',
+  },
 };
 
 const groups: Keys<s.GroupTable> = {

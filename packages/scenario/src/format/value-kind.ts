@@ -68,7 +68,7 @@ export const rate: ValueKind<Rate> = {
 };
 
 export const span: ValueKind<Span> = {
-  says: 'a time such as "200ms", "2s" or "0.5F" (half the time that the largest image takes on a node link)',
+  says: 'a time such as "2s" or "0.5F" (half of what the largest image takes on a node link)',
   parse(raw) {
     const downloads = amountBefore('F', raw);
     if (downloads !== undefined) return { unit: 'downloads', amount: downloads };
@@ -78,7 +78,7 @@ export const span: ValueKind<Span> = {
 };
 
 export const lateSpan: ValueKind<Span> = {
-  says: 'a time such as "2s", "0.5F" (see `unshelves.at`) or "0.5T" (half of the storm’s bound T*)',
+  says: 'a time such as "2s", "0.5F" (half of what the largest image takes on a node link) or "0.5T" (half of T*)',
   parse(raw) {
     const bounds = amountBefore('T', raw);
     return bounds === undefined ? span.parse(raw) : { unit: 'bounds', amount: bounds };
