@@ -154,9 +154,10 @@ export class FluidNetwork implements FlowNetwork {
     for (let at = from; at < to; at++) {
       const link = flows.links[at]!;
       links.settle(link, this.#queue.nowMs);
+      links.flows[link]!--;
       // Of nothing nothing remains: differences of rounded sums would.
-      const left = --links.flows[link]! === 0 ? 0 : links.allocated[link]! - flows.rates[slot]!;
-      links.allocated[link] = left > 0 ? left : 0;
+      const rest = links.flows[link] === 0 ? 0 : links.allocated[link]! - flows.rates[slot]!;
+      links.allocated[link] = Math.max(0, rest);
     }
     flows.remove(slot);
     this.#changed();
@@ -186,7 +187,7 @@ export class FluidNetwork implements FlowNetwork {
     for (let at = from; at < to; at++) {
       const link = flows.links[at]!;
       links.settle(link, nowMs);
-      links.allocated[link]! += flows.rates[slot]! - before;
+      links.allocated[link] = Math.max(0, links.allocated[link]! + (flows.rates[slot]! - before));
     }
     this.#ends.move(slot);
   }
@@ -194,14 +195,19 @@ export class FluidNetwork implements FlowNetwork {
   /** Looks at every flow: links change too rarely to keep their flows listed. */
   #scaleFlows(link: number, factor: number): void {
     const flows = this.#flows;
+    let allocated = 0;
     for (let i = 0; i < flows.count; i++) {
       const slot = flows.active[i]!;
       const from = slot * MAX_FLOW_LINKS;
       const to = from + flows.linkCounts[slot]!;
       for (let at = from; at < to; at++) {
-        if (flows.links[at] === link) this.#setRate(slot, flows.rates[slot]! * factor);
+        if (flows.links[at] !== link) continue;
+        this.#setRate(slot, flows.rates[slot]! * factor);
+        allocated += flows.rates[slot]!;
       }
     }
+    // The differences add up to a hair more or less, and a link that stands still carries not even that.
+    this.#links.allocated[link] = allocated;
   }
 
   #checkLink(link: number): void {

@@ -85,6 +85,17 @@ describe('a network of flows', () => {
     expect(network.linkBytes(link)).toBe(100);
   });
 
+  test('a link that is slowed and then stopped within a quantum carries nothing, not even a rounding', () => {
+    const { queue, network } = setUp(1_000);
+    const link = network.addLink(1);
+    network.start([link], 100, () => {}, 0.1);
+    network.start([link], 100, () => {}, 0.2);
+    network.start([link], 100, () => {});
+    runUntil(queue, 1);
+    for (const rate of [0.7, 0.3, 0.1, 0]) network.setLinkRate(link, rate);
+    expect(network.linkRateNow(link)).toBe(0);
+  });
+
   test('a flow started on a link that stands still begins when the link does', () => {
     const { queue, network } = setUp();
     const link = network.addLink(0);
