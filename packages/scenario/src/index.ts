@@ -5,7 +5,6 @@
 export type * from './storm.ts';
 export { boundOf } from './bound/bound-of.ts';
 export type { Bound, BoundParts } from './bound/bound-of.ts';
-export { mustFinish } from './bound/must-finish.ts';
 export { expandScenario } from './expand/expand-scenario.ts';
 export type { ExpandOptions } from './expand/expand-scenario.ts';
 export { loadScenario, scenarioFrom, scenarioNames } from './format/load-scenario.ts';

@@ -1,8 +1,8 @@
 import { addPackSets, bytesOf, commonPackSets, minusPackSets, packSetsOf } from '../pack-sets.ts';
 import type { PackSets } from '../pack-sets.ts';
 import type { Storm } from '../storm.ts';
+import { awaitedUnshelves } from './awaited-unshelves.ts';
 import { createFluidQueue } from './fluid-queue.ts';
-import { mustFinish } from './must-finish.ts';
 import { ownBounds } from './own-bounds.ts';
 import { demandOf, holdingsOf, originRateOf } from './storm-demand.ts';
 import type { Demand } from './storm-demand.ts';
@@ -37,7 +37,7 @@ export interface BoundParts {
 }
 
 /**
- * The bound T* that no schedule beats: from the start of the storm until the last unshelve that has to finish (`mustFinish`) is done.
+ * The bound T* that no schedule beats: from the start of the storm until the last unshelve that it waits for (`awaitedUnshelves`) is done.
  *
  * Each part is one link, or several taken together, and the bytes that must go through it at least once, as a fluid: nothing goes through before it
  * is asked for, nothing is lost to latency, verifying or faults. A byte is asked for when the first unshelve arrives that needs it there; what is
@@ -83,10 +83,10 @@ function partsOf(storm: Storm, demands: readonly Demand[]): BoundParts {
     uplink: gate(storm.hosts[host]?.upBytesPerSecond ?? Infinity),
   }));
 
-  const hasToFinish = mustFinish(storm);
+  const isAwaited = awaitedUnshelves(storm);
   let arrivalMs = 0;
   for (const { unshelve, host, atMs, missing } of demands) {
-    if (!hasToFinish[unshelve]) continue;
+    if (!isAwaited[unshelve]) continue;
     arrivalMs = Math.max(arrivalMs, atMs);
     const needed = minusPackSets(missing, everHeld[host] ?? new Map());
     const fresh = hosts[host]?.pass(atMs, needed) ?? 0;

@@ -28,6 +28,8 @@ export function expandScenario(scenario: Scenario, options: ExpandOptions): Stor
   const { seed } = options;
   const count = options.nodes ?? scenario.hosts.count;
   if (!Number.isInteger(count) || count < 1) throw impossible(scenario, `a storm has at least one host, not ${count}`);
+  if (options.link !== undefined && !(options.link > 0 && options.link < Infinity))
+    throw impossible(scenario, `a node link has a rate above 0 and below Infinity, not ${options.link}`);
   const links = linkScales(scenario, options.link);
   const of = expandImages(scenario, count, seed);
   const largest = Math.max(...of.images.map((image) => lengthOf(image.runs))) * limits.fixedChunkBytes;

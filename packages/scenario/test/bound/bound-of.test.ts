@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { boundOf, mustFinish } from '../../src/index.ts';
+import { awaitedUnshelves } from '../../src/bound/awaited-unshelves.ts';
+import { boundOf } from '../../src/index.ts';
 import type { Storm } from '../../src/index.ts';
 import { chunkBytes, host, imageOf, stormOf } from '../storms.ts';
 
@@ -115,21 +116,23 @@ describe('boundOf', () => {
     expect(shelvedAt(5001)).toMatchObject({ uniqueBytes: 100 * chunkBytes, parts: { originMs: 0 }, boundMs: 15_000 });
   });
 
-  test('waits neither for the dead nor for liars, but for those that start again', () => {
+  test('waits neither for liars nor for those whose host dies meanwhile, whether it starts again or not', () => {
     const storm = stormOf({
-      hosts: [host(10, 1), host(10, 2), host(10, 4), host(10, 8)],
+      hosts: [host(10, 1), host(10, 2), host(10, 3), host(10, 4), host(10, 8)],
       packs: [{ chunks: 8 }],
       images: [imageOf([0, 8])],
-      unshelves: allAtOnce(4),
+      unshelves: [...allAtOnce(5), { host: 3, image: 0, atMs: 30 }],
       faults: [
         { kind: 'kill', host: 0, atMs: 10 },
-        { kind: 'lie', host: 1, atMs: 0, lie: 'badChunks' },
+        { kind: 'lie', host: 1, atMs: 50, lie: 'badChunks' },
         { kind: 'kill', host: 2, atMs: 10 },
         { kind: 'restart', host: 2, atMs: 20, tornChunks: 0 },
+        { kind: 'kill', host: 3, atMs: 10 },
+        { kind: 'restart', host: 3, atMs: 20, tornChunks: 0 },
       ],
     });
-    expect(mustFinish(storm)).toEqual([false, false, true, true]);
-    expect(boundOf(storm).parts.nodeMs).toBe(2000);
+    expect(awaitedUnshelves(storm)).toEqual([false, false, false, false, true, true]);
+    expect(boundOf(storm).parts.nodeMs).toBe(2030);
   });
 
   test('counts Glance’s link where no seeder is, up to the budget, and is Infinity where nobody has the bytes', () => {

@@ -112,6 +112,8 @@ describe('what is cached', () => {
       /mine\.toml: "image" .* 3 copies, but only 2 of .* 2 hosts/,
     );
     expect(() => stormFrom(cached('where = "elsewhere"'))).toThrow(/only 0 of/);
+    expect(() => stormFrom(image + all, { nodes: 0 })).toThrow(/at least one host, not 0/);
+    expect(() => stormFrom(image + all, { link: 0 })).toThrow(/rate above 0 and below Infinity, not 0/);
     expect(() => stormFrom(`${image}${all}[origin]\nseeders = 0\n`)).toThrow(/nobody holds all that is unshelved/);
   });
 });
