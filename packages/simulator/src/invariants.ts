@@ -23,8 +23,6 @@ export interface Invariants {
   chunkAccepted(atMs: number, host: number, pack: number, chunk: number, isGood: boolean): void;
   /** An unshelve, by its number in the storm, finished; or ended with an error. */
   ended(atMs: number, unshelve: number, error?: string): void;
-  /** Its host died with it. Nothing is demanded of it any more; it may still be begun again and end. */
-  died(unshelve: number): void;
   /** The run is over, at its limit or because nothing happens any more. To be called once. */
   finish(atMs: number): InvariantReport;
   /** How many were broken until now, kept or not. */
@@ -52,7 +50,6 @@ export function createInvariants(storm: Storm): Invariants {
   const rate = new RateCheck();
   const given = storm.packs.map((pack) => new Uint8Array(pack.chunks));
   const endedWith = new Map<number, string | undefined>();
-  const dead = new Set<number>();
   const regives = new Map<string, number>();
   const counts = new Map<InvariantName, number>();
   const broken: BrokenInvariant[] = [];
@@ -114,7 +111,6 @@ export function createInvariants(storm: Storm): Invariants {
       if (error !== undefined && demanded.has(unshelve))
         fail(atMs, 'failed', `${nameOf(unshelve)}, could have finished but failed: ${error}`);
     },
-    died: (unshelve) => void dead.add(unshelve),
     finish(atMs) {
       const fullest = rate.fullestSecond();
       if (fullest.bytes > budgetBytesPerSecond * ROUNDING + 1)
@@ -126,8 +122,7 @@ export function createInvariants(storm: Storm): Invariants {
       for (const [unshelve, { host, atMs: beganMs }] of storm.unshelves.entries()) {
         if (endedWith.has(unshelve) || beganMs >= storm.limitMs) continue;
         if (demanded.has(unshelve)) fail(atMs, 'unfinished', `${nameOf(unshelve)}, could have finished and did not`);
-        else if (!dead.has(unshelve) && isAwake(storm, host, beganMs))
-          fail(atMs, 'hung', `${nameOf(unshelve)}, neither finished nor failed`);
+        else if (isAwake(storm, host, beganMs)) fail(atMs, 'hung', `${nameOf(unshelve)}, neither finished nor failed`);
       }
       for (const [name, count] of counts)
         if (count > KEPT_PER_NAME) broken.push({ atMs, name, message: `${count - KEPT_PER_NAME} more like this` });

@@ -2,6 +2,7 @@ import { createSeededRandom } from '@quarry/runtime';
 import type { Storm } from '@quarry/scenario';
 import { createEventQueue } from '../engine/event-queue.ts';
 import { createFlowNetwork } from '../engine/flow-network.ts';
+import { createInvariants } from '../invariants.ts';
 import { createCounts } from './counts.ts';
 import { connect, createGossip } from './gossip.ts';
 import { neighbourPairs } from './neighbour-pairs.ts';
@@ -10,6 +11,7 @@ import { SimNode } from './sim-node.ts';
 import { SimSeeder } from './sim-seeder.ts';
 import { createSimStore } from './sim-store.ts';
 import { createTopology } from './topology.ts';
+import { tracedTransfers } from './traced-transfers.ts';
 import { createTransfers } from './transfers.ts';
 import { createWire } from './wire.ts';
 import type { World } from './world.ts';
@@ -25,6 +27,9 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
   const topology = createTopology(storm, net);
   const wire = createWire(queue, random, storm.control);
   const packs = createSimPacks(storm, random);
+  const invariants = createInvariants(storm);
+  const now = (): number => queue.nowMs;
+  const transfers = createTransfers({ net, wire, topology, now });
   const nodes: SimNode[] = [];
   const seeders: SimSeeder[] = [];
   const world: World = {
@@ -35,9 +40,17 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
     packs,
     topology,
     wire,
-    transfers: createTransfers({ net, wire, topology, now: () => queue.nowMs }),
+    transfers: trace === undefined ? transfers : tracedTransfers(transfers, { trace, storm, now }),
     gossip: createGossip(() => world),
-    store: createSimStore({ onGiven: () => {} }),
+    store: createSimStore({
+      onGiven(pack, piece, mask, reason) {
+        const index = packs.indexOf(pack);
+        invariants.originRead(now(), index, piece, mask, reason);
+        if (reason !== undefined)
+          trace?.mark(now(), topology.store, 'decision', `again: ${reason}`, { pack: index, piece });
+      },
+    }),
+    invariants,
     counts: createCounts(storm, () => packs),
     trace,
     nodes,

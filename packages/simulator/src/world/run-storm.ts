@@ -21,8 +21,16 @@ export async function runStorm(world: World, options: SimulationOptions = {}): P
     queue.at(atMs, () => shelve(world, host, image));
   }
   scheduleFaults(world);
+  // What left the store is known exactly whenever it is looked at: seconds that begin and end at a look are checked exactly.
+  let lookedAt = { atMs: 0, bytes: 0 };
+  const originBytes = (): void => {
+    const look = { atMs: queue.nowMs, bytes: world.net.linkBytes(world.topology.origin) };
+    world.invariants.originBytes(lookedAt.atMs, look.atMs, look.bytes - lookedAt.bytes);
+    lookedAt = look;
+  };
   const sweep = (): void => {
     for (const node of world.nodes) if (node.isAlive) node.receiver.sweep();
+    originBytes();
     queue.at(queue.nowMs + SWEEP_MS, sweep);
   };
   queue.at(SWEEP_MS, sweep);
@@ -43,13 +51,16 @@ export async function runStorm(world: World, options: SimulationOptions = {}): P
 }
 
 function isLost(world: World, host: number): boolean {
-  return world.nodes[host]?.isAlive !== true && !world.storm.faults.some((f) => f.kind === 'restart' && f.host === host);
+  return (
+    world.nodes[host]?.isAlive !== true && !world.storm.faults.some((f) => f.kind === 'restart' && f.host === host)
+  );
 }
 
 function shelve(world: World, host: number, image: number): void {
   const node = world.nodes[host];
   if (!node?.isAlive) return;
   for (const [pack, masks] of masksOfRuns(world.storm, world.storm.images[image]?.runs ?? [])) {
-    for (const [piece, mask] of masks.entries()) if (!node.holds(pack, piece, mask)) node.becomePresent(pack, piece, mask);
+    for (const [piece, mask] of masks.entries())
+      if (!node.holds(pack, piece, mask)) node.becomePresent(pack, piece, mask);
   }
 }

@@ -34,10 +34,16 @@ export function createSender(node: SimNode): Sender {
       return;
     }
     exchange.flowing(
-      world.transfers.start(node.endpoint, exchange.receiver.endpoint, exchange.bytes, () => {
-        exchange.arrived(sender.lie !== 'badChunks');
-        leave(id);
-      }),
+      world.transfers.start(
+        node.endpoint,
+        exchange.receiver.endpoint,
+        exchange.bytes,
+        () => {
+          exchange.arrived(sender.lie !== 'badChunks');
+          leave(id);
+        },
+        { piece: exchange },
+      ),
     );
   };
   const sender: Sender = {

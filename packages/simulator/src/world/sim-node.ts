@@ -166,6 +166,7 @@ export class SimNode {
     this.#timer = undefined;
     this.#timerAtMs = Infinity;
     this.receiver.die();
+    this.unshelver.die();
     this.sender.die();
     this.board.die();
     this.connections.clear();

@@ -18,7 +18,7 @@ export function createSimPacks(storm: Storm, random: Random): SimPacks {
     createPackDescriptor({
       domain: publicDomain,
       digests: random.bytes(chunks * DIGEST_BYTES),
-      lengths: new Array<number>(chunks).fill(CHUNK_BYTES),
+      lengths: Array.from({ length: chunks }, () => CHUNK_BYTES),
     }),
   );
   const indexes = new Map(descriptors.map(({ id }, index) => [id, index]));

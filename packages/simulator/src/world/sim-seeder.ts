@@ -121,8 +121,8 @@ export class SimSeeder {
         open.handlers.arrived({ pack, piece, mask });
         this.#say({ kind: 'sent', ask });
       },
+      { piece: { pack: this.world.packs.indexOf(pack), piece } },
     );
     open.handlers.flowing(open.transfer);
   }
 }
-

@@ -4,14 +4,17 @@ import type { World } from './world.ts';
 
 /** What came of it. */
 export function summarize(world: World, bound: Bound, events: number): SimulationResult {
-  const { storm, counts, net, topology, store } = world;
+  const { storm, counts, net, topology } = world;
+  const checked = world.invariants.finish(world.queue.nowMs);
   const done = counts.unshelves.filter((one) => one.endedMs !== undefined && one.why === undefined);
   const ends = done.map((one) => one.endedMs ?? 0);
   const durations = done.map((one) => (one.endedMs ?? 0) - one.atMs).sort((a, b) => a - b);
   const makespanMs = ends.reduce((latest, end) => Math.max(latest, end), 0);
-  const at = (part: number): number => durations[Math.min(durations.length - 1, Math.floor(part * durations.length))] ?? 0;
+  const at = (part: number): number =>
+    durations[Math.min(durations.length - 1, Math.floor(part * durations.length))] ?? 0;
   const originBytes = net.linkBytes(topology.origin);
-  const crossZoneBytes = storm.zones.length > 1 ? topology.zoneDown.reduce((sum, link) => sum + net.linkBytes(link), 0) : 0;
+  const crossZoneBytes =
+    storm.zones.length > 1 ? topology.zoneDown.reduce((sum, link) => sum + net.linkBytes(link), 0) : 0;
   const ratios = done.map((one) => {
     const index = counts.unshelves.indexOf(one);
     return ((one.endedMs ?? 0) - one.atMs) / (bound.ownMs[index] ?? Infinity);
@@ -23,7 +26,7 @@ export function summarize(world: World, bound: Bound, events: number): Simulatio
       seed: storm.seed,
       nodes: storm.hosts.length,
       finished: counts.finished,
-      expectedToFinish: storm.unshelves.length,
+      expectedToFinish: checked.expectedToFinish,
       makespanSeconds: makespanMs / 1000,
       boundSeconds: bound.boundMs / 1000,
       ratio: makespanMs / bound.boundMs,
@@ -35,11 +38,11 @@ export function summarize(world: World, bound: Bound, events: number): Simulatio
       duplicateBytes: counts.wastedBytes,
       crossZoneBytes,
       badChunksAccepted: counts.badChunksAccepted,
-      invariantsBroken: 0,
+      invariantsBroken: checked.brokenCount,
     },
     unshelves: counts.unshelves,
-    broken: [],
-    regives: store.regives,
+    broken: checked.broken,
+    regives: checked.regives,
     events,
     notes: {
       slowestToMedian: (durations.at(-1) ?? 0) / Math.max(1e-9, at(0.5)),

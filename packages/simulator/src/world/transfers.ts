@@ -15,13 +15,23 @@ export interface Transfer {
   readonly cancel: () => number;
 }
 
-export interface Transfers {
-  start(from: number, to: number, bytes: number, done: () => void, capBytesPerSecond?: number): Transfer;
+export interface TransferOptions {
+  /** At most so fast: a paced stream. */
+  readonly capBytesPerSecond?: number | undefined;
+  /** What it carries, for whoever watches; the pack by its number in the storm. */
+  readonly piece?: { readonly pack: number; readonly piece: number } | undefined;
 }
 
-export function createTransfers(
-  deps: { readonly net: FlowNetwork; readonly wire: Wire; readonly topology: Topology; readonly now: () => number },
-): Transfers {
+export interface Transfers {
+  start(from: number, to: number, bytes: number, done: () => void, options?: TransferOptions): Transfer;
+}
+
+export function createTransfers(deps: {
+  readonly net: FlowNetwork;
+  readonly wire: Wire;
+  readonly topology: Topology;
+  readonly now: () => number;
+}): Transfers {
   const { net, wire, topology, now } = deps;
   const running = new Map<number, { readonly from: number; readonly to: number; cap: number; isHeldUp: boolean }>();
   wire.onChange(() => {
@@ -33,7 +43,8 @@ export function createTransfers(
     }
   });
   return {
-    start(from, to, bytes, done, cap = Infinity) {
+    start(from, to, bytes, done, options = {}) {
+      const cap = options.capBytesPerSecond ?? Infinity;
       const one = { from, to, cap, isHeldUp: wire.isHeldUp(from, to) };
       const flow = net.start(
         topology.path(from, to),

@@ -1,5 +1,6 @@
 import type { FetchAction, FetchWant, PieceMasks } from '@quarry/swarm/scheduler';
 import { emptyMasks, isEmptyMasks } from '@quarry/swarm/scheduler';
+import type { TraceFacts } from '../trace.ts';
 import { masksOfRuns } from './sim-packs.ts';
 import { peerOf } from './sim-node.ts';
 import type { SimNode } from './sim-node.ts';
@@ -10,6 +11,8 @@ const GIVE_UP_MS = 60_000;
 /** The unshelves of one host: each is a fetch of what its image needs and the disk does not hold. */
 export interface Unshelver {
   begin(unshelve: number): void;
+  /** The host dies; what it waited for is kept for `beginAgain`. */
+  die(): void;
   /** The daemon has come back: whoever waited for an image asks again. */
   beginAgain(): void;
   ended(action: Extract<FetchAction, { readonly kind: 'done' | 'noSource' }>): void;
@@ -23,6 +26,7 @@ interface Running {
   readonly unshelve: number;
   readonly needs: ReadonlyMap<number, PieceMasks>;
   fetch: number | undefined;
+  readonly span: number | undefined;
 }
 
 export function createUnshelver(node: SimNode): Unshelver {
@@ -67,7 +71,9 @@ export function createUnshelver(node: SimNode): Unshelver {
   const begin = (unshelve: number): void => {
     const { image } = world.storm.unshelves[unshelve] as { image: number };
     const needs = masksOfRuns(world.storm, world.storm.images[image]?.runs ?? []);
-    const one: Running = { unshelve, needs, fetch: undefined };
+    const name = world.storm.images[image]?.name ?? '';
+    const span = world.trace?.begin(node.nowMs, node.endpoint, 'unshelve', name, { unshelve });
+    const one: Running = { unshelve, needs, fetch: undefined, span };
     running.set(unshelve, one);
     let missing = 0;
     for (const [pack, masks] of needs) {
@@ -80,8 +86,15 @@ export function createUnshelver(node: SimNode): Unshelver {
     node.board.lookAround([...needs.keys()], node.connections, () => start(one));
   };
 
+  const endSpan = ({ span }: Running, facts: TraceFacts): void => {
+    if (span !== undefined) world.trace?.end(node.nowMs, span, facts);
+  };
+
   return {
     begin,
+    die() {
+      for (const one of running.values()) endSpan(one, { isKilled: true });
+    },
     beginAgain() {
       const unfinished = [...running.keys()];
       running.clear();
@@ -97,8 +110,12 @@ export function createUnshelver(node: SimNode): Unshelver {
           count(uses, pack, -1);
           count(fetching, pack, -1);
         }
-        const why = action.kind === 'done' ? undefined : `nobody gave ${action.missingChunks} chunks for ${GIVE_UP_MS} ms`;
+        const why =
+          action.kind === 'done' ? undefined : `nobody gave ${action.missingChunks} chunks for ${GIVE_UP_MS} ms`;
         world.counts.unshelveEnded(unshelve, node, one.needs, why);
+        const error = world.counts.unshelves[unshelve]?.why;
+        world.invariants.ended(node.nowMs, unshelve, error);
+        endSpan(one, error === undefined ? {} : { error });
         world.gossip.wantsChanged(node);
       }
     },

@@ -2,6 +2,7 @@ import type { Random } from '@quarry/runtime';
 import type { Storm } from '@quarry/scenario';
 import type { EventQueue } from '../engine/event-queue.ts';
 import type { FlowNetwork } from '../engine/flow-network.ts';
+import type { Invariants } from '../invariants.ts';
 import type { TraceSink } from '../trace.ts';
 import type { Counts } from './counts.ts';
 import type { Gossip } from './gossip.ts';
@@ -26,6 +27,7 @@ export interface World {
   readonly gossip: Gossip;
   readonly store: SimStore;
   readonly counts: Counts;
+  readonly invariants: Invariants;
   readonly trace: TraceSink | undefined;
   /** By endpoint: hosts first, then seeders. */
   readonly nodes: readonly SimNode[];

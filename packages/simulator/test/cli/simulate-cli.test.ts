@@ -36,6 +36,7 @@ function changing(change: (result: SimulationResult, seed: number) => Simulation
   return async (storm, options) => change(await simulate(storm, options), storm.seed);
 }
 
+const sound = changing((result) => ({ ...result, broken: [] }));
 const breaking = changing((result) => ({
   ...result,
   report: { ...result.report, invariantsBroken: 1 },
@@ -124,6 +125,10 @@ describe('npm run simulate', () => {
     expect(await trace(2, 'c.json')).not.toBe(first);
     const events = JSON.parse(first) as { readonly ph: string; readonly cat?: string; readonly name: string }[];
     expect(events.filter(({ name }) => name === 'process_name')).toHaveLength(8 + 1 + 2);
+    const spans = (kind: string): number => events.filter(({ ph, cat }) => ph === 'X' && cat === kind).length;
+    expect(spans('unshelve')).toBe(8);
+    expect(spans('receive')).toBeGreaterThan(6 * 64);
+    expect(spans('send')).toBeGreaterThanOrEqual(64);
     expect(events.filter(({ cat, name }) => cat === 'fault' && name === 'kill')).toHaveLength(2);
   });
 
@@ -216,7 +221,7 @@ describe('npm run simulate -- --chaos', () => {
 
   test('takes an error that is thrown for a finding, and goes on', async () => {
     const throwing: Simulate = (storm, options) =>
-      storm.seed === 1 ? Promise.reject(new TypeError('no such piece')) : simulate(storm, options);
+      storm.seed === 1 ? Promise.reject(new TypeError('no such piece')) : sound(storm, options);
     const { code, out } = await cli(['--chaos', '--runs', '2'], throwing);
     expect(code).toBe(exitCodes.broken.code);
     expect(out).toContain('TypeError: no such piece');
