@@ -44,6 +44,7 @@ export async function chaosCommand(request: ChaosRequest, context: CliContext): 
   const json = `${JSON.stringify(report, undefined, typeof request.json === 'string' ? 2 : undefined)}\n`;
   if (typeof request.json === 'string') writeReport(request.json, json);
   streams.out.write(isText ? `${summaryText(summary, request, realSeconds)}\n` : json);
+  if (signal.aborted) return exitCodes.interrupted.code;
   return failures.length === 0 ? exitCodes.ok.code : exitCodes.broken.code;
 }
 
@@ -70,9 +71,10 @@ function summaryText(summary: ChaosSummary, request: ChaosRequest, realSeconds: 
   const outcome =
     failures.length === 0
       ? 'no invariant broken'
-      : `${failures.length} FAILED: ${failures.map(({ seed }) => seed).join(' ')}${runs < request.runs ? ` (stopped after ${runs} of ${request.runs})` : ''}`;
+      : `${failures.length} FAILED: ${failures.map(({ seed }) => seed).join(' ')}`;
+  const stopped = runs < request.runs ? ` (stopped before the other ${request.runs - runs})` : '';
   return [
-    `${runs} seeds from ${fromSeed} on: ${outcome}`,
+    `${runs} seeds from ${fromSeed} on: ${outcome}${stopped}`,
     `${finished} of ${unshelves} unshelves finished, ${expectedToFinish} had to`,
     `${events} events in ${realSeconds.toFixed(1)} s${rate}`,
   ].join('\n');

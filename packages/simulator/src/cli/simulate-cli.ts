@@ -62,7 +62,7 @@ export async function simulateCli(words: readonly string[], context: CliContext)
       rate,
     )
     .option('--json [file]', 'the result as one JSON object on standard output, or into the file')
-    .option('--trace <file>', 'what happened, for ui.perfetto.dev or chrome://tracing; some 300 bytes per piece sent')
+    .option('--trace <file>', 'what happened, for ui.perfetto.dev or chrome://tracing; some 200 bytes per piece sent')
     .option('--list', 'the scenarios that come with Quarry')
     .option('--chaos', 'small random storms with random faults, one per seed, looking for one that breaks an invariant')
     .option('--runs <n>', `chaos: how many seeds (default ${DEFAULT_RUNS})`, count)

@@ -228,6 +228,18 @@ describe('npm run simulate -- --chaos', () => {
     expect(out).toContain('2 seeds from 1 on: 1 FAILED: 1');
   });
 
+  test('stopped half-way tells what it has found by then, and ends with 130', async () => {
+    const stop = new AbortController();
+    const stopping: Simulate = (storm, options) => {
+      if (storm.seed === 3) stop.abort(new Interrupted('stopped by SIGINT'));
+      options.signal?.throwIfAborted();
+      return breaking(storm, options);
+    };
+    const { code, out } = await cli(['--chaos', '--runs', '9', '--max-failures', '9'], stopping, stop);
+    expect(code).toBe(exitCodes.interrupted.code);
+    expect(out).toContain('2 seeds from 1 on: 2 FAILED: 1 2 (stopped before the other 7)');
+  });
+
   test('--seed runs one of them as a scenario is run', async () => {
     const { out } = await cli(['--chaos', '--seed', '17', '--json']);
     expect(JSON.parse(out)).toMatchObject({ scenario: 'chaos-17', seed: 17 });
