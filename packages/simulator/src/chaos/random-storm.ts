@@ -93,7 +93,7 @@ function randomOrigin(dice: Dice, hosts: readonly StormHost[]): StormOrigin {
     seeders,
     isReadable: dice.chance(seeders === 0 ? 0.95 : 0.6),
     readDelayMs: dice.between(2, 40),
-    budgetBytesPerSecond: dice.chance(0.6) ? Infinity : Math.max(8e6, bytesPerSecond * dice.between(0.3, 1)),
+    budgetBytesPerSecond: dice.chance(0.6) ? Infinity : Math.max(3e6, bytesPerSecond * dice.between(0.1, 0.8)),
     budgetReads: dice.chance(0.5) ? Infinity : dice.whole(1, 16),
   };
 }
