@@ -7,6 +7,7 @@ import { createMembership } from './membership/membership.ts';
 import { swarmOptions } from './options.ts';
 import type { ChosenSwarmOptions } from './options.ts';
 import type { Network, PeerId } from './ports/network.ts';
+import type { PieceSet } from './protocol/piece-set.ts';
 import { protocols } from './protocol/protocol-names.ts';
 import type { Role } from './scheduler/fetch-events.ts';
 import { createSeederLedger } from './scheduler/seeder-ledger.ts';
@@ -104,8 +105,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       members: () => membership.count,
       isWanted: (pack) => fetcher.wants(pack) !== undefined,
       ban,
-      onHaves: (peer, packs) => {
-        for (const pack of packs) tellHaves(peer, pack);
+      onHaves: (peer, news) => {
+        for (const { pack, before } of news) tellHaves(peer, pack, before);
       },
       onWants: () => {
         for (const pack of fetcher.wanted()) tellWanters(pack);
@@ -114,10 +115,12 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     options,
   );
 
-  const tellHaves = (peer: PeerId, pack: PackId): void => {
+  const tellHaves = (peer: PeerId, pack: PackId, before?: PieceSet): void => {
     const descriptor = fetcher.wants(pack);
     if (!descriptor) return;
-    if (membership.ready().get(peer) === 'node') {
+    if (membership.ready().get(peer) === 'node' && before) {
+      fetcher.say({ kind: 'peerChanged', peer, pack, pieces: inventory.changed(peer, descriptor, before) });
+    } else if (membership.ready().get(peer) === 'node') {
       const masks = inventory.shown(peer, descriptor) ?? new Uint16Array(descriptor.pieceCount);
       fetcher.say({ kind: 'peerHas', peer, pack, masks });
     } else tellElsewhereSoon(pack);

@@ -41,7 +41,7 @@ function begin(world: World, fault: StormFault): void {
       const node = world.nodes[fault.host];
       if (!node) return;
       node.sender.lie = fault.lie;
-      if (fault.lie === 'falseHaves') for (const pack of world.packs.descriptors.keys()) node.board.changed(pack);
+      if (fault.lie === 'falseHaves') for (const pack of world.packs.descriptors.keys()) node.board.boast(pack);
       return;
     }
     case 'partition': {

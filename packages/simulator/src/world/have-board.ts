@@ -1,24 +1,28 @@
 import type { PackId } from '@quarry/content';
-import type { PieceMasks } from '@quarry/swarm/scheduler';
+import type { PieceMask, PieceMasks } from '@quarry/swarm/scheduler';
 import { fullMasks } from '@quarry/swarm/scheduler';
 import type { SimNode } from './sim-node.ts';
 import { peerOf } from './sim-node.ts';
 
 /** A connected peer is told what changed of the packs that it asked for: so long after it did, or after so many pieces. */
-const TELL_MS = 50;
-const TELL_PIECES = 4;
+const TELL_MS = 10;
+const TELL_PIECES = 16;
 /** How long a fetch waits for neighbours to say what they have. */
 const LOOK_AROUND_MS = 200;
 
 /** What a node tells its neighbours of what it has, and what they have told it. */
 export interface HaveBoard {
-  changed(pack: number): void;
+  changed(pack: number, piece: number): void;
+  /** Shows all of the pack from now on. */
+  boast(pack: number): void;
   /** Asks neighbours what they have of these packs, and to be told from now on; `ready` runs when all have answered or it is late. */
   lookAround(packs: readonly number[], neighbours: Iterable<number>, ready: () => void): void;
   subscribe(listener: SimNode, packs: readonly number[]): ReadonlyMap<number, PieceMasks>;
   /** What connected peers show of a pack, as last heard. */
   shown(pack: number): ReadonlyMap<number, PieceMasks>;
   hear(from: number, haves: ReadonlyMap<number, PieceMasks>): void;
+  /** What changed of what it showed before. */
+  hearNews(from: number, news: ReadonlyMap<number, readonly PieceMask[]>): void;
   forget(peer: number): void;
   die(): void;
 }
@@ -27,7 +31,7 @@ export function createHaveBoard(node: SimNode): HaveBoard {
   const { world } = node;
   const listeners = new Map<number, Set<SimNode>>();
   const known = new Map<number, Map<number, PieceMasks>>();
-  const dirty = new Set<number>();
+  const dirty = new Map<number, Set<number>>();
   let changes = 0;
   let timer: number | undefined;
 
@@ -39,32 +43,47 @@ export function createHaveBoard(node: SimNode): HaveBoard {
     if (timer !== undefined) world.queue.cancel(timer);
     timer = undefined;
     changes = 0;
-    const haves = new Map<number, PieceMasks>();
+    const news = new Map<number, PieceMask[]>();
     const told = new Set<SimNode>();
-    for (const pack of dirty) {
-      haves.set(pack, snapshot(pack));
+    for (const [pack, pieces] of dirty) {
+      const masks = node.sender.lie === 'falseHaves' ? snapshot(pack) : node.masksOf(pack);
+      news.set(
+        pack,
+        Array.from(pieces, (piece) => ({ piece, mask: masks[piece] ?? 0 })),
+      );
       for (const listener of listeners.get(pack) ?? []) told.add(listener);
     }
     dirty.clear();
     for (const listener of told) {
       world.counts.tells += 1;
       world.wire.send(node.endpoint, listener.endpoint, () => {
-        for (const pack of haves.keys()) {
+        for (const pack of news.keys()) {
           // It answers that it does not want these any more.
           if (!listener.unshelver.wants(pack)) listeners.get(pack)?.delete(listener);
         }
-        if (listener.connections.has(node.endpoint)) listener.board.hear(node.endpoint, haves);
+        if (listener.connections.has(node.endpoint)) listener.board.hearNews(node.endpoint, news);
       });
     }
   };
   const board: HaveBoard = {
-    changed(pack) {
+    changed(pack, piece) {
       world.gossip.changed(node, pack);
       if ((listeners.get(pack)?.size ?? 0) === 0) return;
-      dirty.add(pack);
+      const pieces = dirty.get(pack);
+      if (pieces) pieces.add(piece);
+      else dirty.set(pack, new Set([piece]));
       changes += 1;
       if (changes >= TELL_PIECES) flush();
       else timer ??= world.queue.at(world.queue.nowMs + TELL_MS, flush);
+    },
+    boast(pack) {
+      const descriptor = world.packs.descriptors[pack];
+      if (!descriptor) return;
+      const haves = new Map([[pack, fullMasks(descriptor)]]);
+      for (const listener of listeners.get(pack) ?? []) {
+        world.wire.send(node.endpoint, listener.endpoint, () => listener.board.hear(node.endpoint, haves));
+      }
+      world.gossip.changed(node, pack);
     },
     lookAround(packs, neighbours, ready) {
       let isReady = false;
@@ -106,6 +125,15 @@ export function createHaveBoard(node: SimNode): HaveBoard {
         byPeer.set(from, masks);
         if (!node.unshelver.isFetching(pack)) continue;
         node.say({ kind: 'peerHas', peer: peerOf(from), pack: packIdOf(pack), masks });
+      }
+    },
+    hearNews(from, news) {
+      for (const [pack, pieces] of news) {
+        const masks = known.get(pack)?.get(from);
+        if (!masks) continue;
+        for (const { piece, mask } of pieces) masks[piece] = mask;
+        if (!node.unshelver.isFetching(pack)) continue;
+        node.say({ kind: 'peerChanged', peer: peerOf(from), pack: packIdOf(pack), pieces });
       }
     },
     forget(peer) {

@@ -89,7 +89,7 @@ export class SimNode {
     const masks = this.masksOf(pack);
     masks[piece] = (masks[piece] ?? 0) | mask;
     this.say({ kind: 'present', pack: this.packId(pack), piece, mask });
-    this.board.changed(pack);
+    this.board.changed(pack, piece);
   }
 
   packId(pack: number): PackId {

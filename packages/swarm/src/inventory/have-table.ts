@@ -11,12 +11,18 @@ interface Known {
   heardAtMs: number;
 }
 
+/** What a member says of a pack has changed. `before`: what it said last, if it had said anything. */
+export interface HaveNews {
+  readonly pack: PackId;
+  readonly before: PieceSet | undefined;
+}
+
 /**
  * Who has what, as members have said: pure, bounded, and in memory only. 26 KB for a host with 100 GB, so every node can know of every other.
  */
 export interface HaveTable {
   /** Takes a message of gossip, or an answer to a question; returns the packs of which the member now says something else. */
-  hear(peer: PeerId, message: HavesMessage, nowMs: number): PackId[];
+  hear(peer: PeerId, message: HavesMessage, nowMs: number): HaveNews[];
   /** Forgets a member; returns the packs it had. */
   drop(peer: PeerId): PackId[];
   /** Drops what has not been repeated for `maxAgeMs`: its last word on it may have been lost. */
@@ -43,22 +49,22 @@ export function createHaveTable(options: { readonly maxPacksPerPeer: number }): 
     packs?.delete(pack);
     if (packs?.size === 0) byPeer.delete(peer);
   };
-  const put = (peer: PeerId, { pack, set }: PackHave, sequence: number, nowMs: number): boolean => {
+  const put = (peer: PeerId, { pack, set }: PackHave, sequence: number, nowMs: number): HaveNews | undefined => {
     const known = byPack.get(pack)?.get(peer);
     if (known) {
-      if (sequence < known.sequence) return false;
-      const isNews = !isSame(known.set, set);
+      if (sequence < known.sequence) return undefined;
+      const news = isSame(known.set, set) ? undefined : { pack, before: known.set };
       // An empty set stays for a while, so that an older message that arrives late does not bring the pack back.
       Object.assign(known, { set, sequence, heardAtMs: nowMs });
-      return isNews;
+      return news;
     }
     const packs = byPeer.get(peer) ?? new Set<PackId>();
-    if (packs.size >= options.maxPacksPerPeer) return false;
+    if (packs.size >= options.maxPacksPerPeer) return undefined;
     byPeer.set(peer, packs.add(pack));
     const holders = byPack.get(pack) ?? new Map<PeerId, Known>();
     byPack.set(pack, holders.set(peer, { set, sequence, heardAtMs: nowMs }));
     size += 1;
-    return !isEmptyPieceSet(set);
+    return isEmptyPieceSet(set) ? undefined : { pack, before: undefined };
   };
 
   return {
@@ -67,7 +73,7 @@ export function createHaveTable(options: { readonly maxPacksPerPeer: number }): 
       if (message.wants && sequence >= (wants.get(peer)?.sequence ?? -1)) {
         wants.set(peer, { sequence, names: new Set(message.wants) });
       }
-      return message.packs.filter((have) => put(peer, have, sequence, nowMs)).map((have) => have.pack);
+      return message.packs.flatMap((have) => put(peer, have, sequence, nowMs) ?? []);
     },
     drop(peer) {
       wants.delete(peer);

@@ -4,16 +4,17 @@ import type { GossipVerdict, Network, PeerId } from '../ports/network.ts';
 import { decodeGetHaves, decodeHavesAnswer, encodeGetHaves, encodeHavesAnswer } from '../protocol/get-haves.ts';
 import { decodeHavesMessage } from '../protocol/haves-message.ts';
 import type { HavesMessage } from '../protocol/haves-message.ts';
-import { emptyPieceSet, isEmptyPieceSet, masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
+import { changedPieces, emptyPieceSet, isEmptyPieceSet, masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
 import type { PieceSet } from '../protocol/piece-set.ts';
 import { protocolLimits } from '../protocol/protocol-limits.ts';
 import { protocols, topics } from '../protocol/protocol-names.ts';
-import type { Role } from '../scheduler/fetch-events.ts';
+import type { PieceMask, Role } from '../scheduler/fetch-events.ts';
 import { masksOf, shapeFor } from '../scheduler/piece-masks.ts';
 import type { PieceMasks } from '../scheduler/piece-masks.ts';
 import { SwarmError } from '../swarm-error.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createHaveTable } from './have-table.ts';
+import type { HaveNews } from './have-table.ts';
 import { createTeller } from './teller.ts';
 
 export interface InventoryOptions {
@@ -39,7 +40,7 @@ export interface InventoryDeps {
   readonly isWanted: (pack: PackId) => boolean;
   readonly ban: (peer: PeerId, reason: string) => void;
   /** What somebody says of these packs has changed. */
-  readonly onHaves: (peer: PeerId, packs: readonly PackId[]) => void;
+  readonly onHaves: (peer: PeerId, news: readonly HaveNews[]) => void;
   /** Somebody wants other packs than before. */
   readonly onWants: () => void;
 }
@@ -53,6 +54,8 @@ export interface Inventory {
   ask(packs: readonly PackId[], peers: readonly PeerId[], signal?: AbortSignal): Promise<void>;
   /** What a peer shows of a pack; undefined if it has said nothing. */
   shown(peer: PeerId, descriptor: PackDescriptor): PieceMasks | undefined;
+  /** In which pieces that differs from what it showed before. */
+  changed(peer: PeerId, descriptor: PackDescriptor, before: PieceSet): PieceMask[];
   /** Whole pieces that the given members show, taken together. */
   shownBy(descriptor: PackDescriptor, counts: (peer: PeerId) => boolean): PieceMasks;
   holders(pack: PackId): PeerId[];
@@ -106,8 +109,8 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
   };
 
   const hear = (peer: PeerId, message: HavesMessage): void => {
-    const packs = table.hear(peer, message, clock.now());
-    if (packs.length > 0) deps.onHaves(peer, packs);
+    const news = table.hear(peer, message, clock.now());
+    if (news.length > 0) deps.onHaves(peer, news);
     if (message.wants) deps.onWants();
   };
   const validate = (bytes: Uint8Array): GossipVerdict => {
@@ -179,7 +182,7 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
       const tellAll = (): void => {
         publishAll();
         for (const { peer, pack } of table.expire(clock.now(), 3 * options.inventoryIntervalMs)) {
-          deps.onHaves(peer, [pack]);
+          deps.onHaves(peer, [{ pack, before: undefined }]);
         }
         cancel = clock.after(options.inventoryIntervalMs * (0.9 + 0.2 * random.next()), tellAll);
       };
@@ -217,6 +220,8 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
       const set = table.find(peer, descriptor.id);
       return set && masksFrom(set, descriptor);
     },
+    changed: (peer, descriptor, before) =>
+      changedPieces(before, table.find(peer, descriptor.id) ?? emptyPieceSet, descriptor),
     shownBy(descriptor, counts) {
       const whole = new Uint8Array(32);
       for (const [peer, set] of table.holders(descriptor.id)) {
@@ -230,7 +235,8 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
     disconnected: (peer) => teller.drop(peer),
     drop(peer) {
       const packs = table.drop(peer);
-      if (packs.length > 0) deps.onHaves(peer, packs);
+      const news = packs.map((pack): HaveNews => ({ pack, before: undefined }));
+      if (news.length > 0) deps.onHaves(peer, news);
     },
     get size() {
       return table.size;

@@ -1,5 +1,6 @@
 import { limits } from '@quarry/content';
 import type { ByteReader, ByteWriter } from '@quarry/content';
+import type { PieceMask } from '../scheduler/fetch-events.ts';
 import { fullMask } from '../scheduler/piece-masks.ts';
 import type { PackShape, PieceMasks } from '../scheduler/piece-masks.ts';
 
@@ -43,6 +44,28 @@ export function masksFrom(set: PieceSet, shape: PackShape): PieceMasks {
     if (piece < masks.length) masks[piece] = mask & fullMask(shape, piece);
   }
   return masks;
+}
+
+/** The pieces in which two sets differ, with what the second holds of each. */
+export function changedPieces(before: PieceSet, after: PieceSet, shape: PackShape): PieceMask[] {
+  const changed = new Set<number>();
+  for (let at = 0; at < MAX_WHOLE_BYTES; at += 1) {
+    let bits = (before.whole[at] ?? 0) ^ (after.whole[at] ?? 0);
+    for (let piece = at * 8; bits !== 0; piece += 1, bits >>= 1) if ((bits & 1) === 1) changed.add(piece);
+  }
+  const partial = new Map<number, number>();
+  for (const { piece } of before.partial) changed.add(piece);
+  for (const { piece, mask } of after.partial) {
+    partial.set(piece, mask);
+    changed.add(piece);
+  }
+  const pieces: PieceMask[] = [];
+  for (const piece of changed) {
+    if (piece >= shape.pieceCount) continue;
+    const full = fullMask(shape, piece);
+    pieces.push({ piece, mask: isWhole(after, piece) ? full : (partial.get(piece) ?? 0) & full });
+  }
+  return pieces;
 }
 
 export function isEmptyPieceSet(set: PieceSet): boolean {

@@ -35,6 +35,12 @@ export interface AskEntry {
   readonly have: PieceMasks;
 }
 
+/** Some chunks of one piece. */
+export interface PieceMask {
+  readonly piece: number;
+  readonly mask: number;
+}
+
 /** Why a request came to nothing. `bad`: the bytes did not have their digests. `error`: the connection broke, or the peer refused. */
 export type FailureReason = 'busy' | 'absent' | 'bad' | 'error';
 
@@ -48,6 +54,8 @@ export type FetchEvent =
   | { readonly kind: 'peerLeft'; readonly peer: PeerId }
   /** A connected peer shows exactly these chunks of a pack. */
   | { readonly kind: 'peerHas'; readonly peer: PeerId; readonly pack: PackId; readonly masks: PieceMasks }
+  /** Of these pieces it shows exactly these chunks from now on, of the others of the pack what it showed before: what most news are. */
+  | { readonly kind: 'peerChanged'; readonly peer: PeerId; readonly pack: PackId; readonly pieces: readonly PieceMask[] }
   /** Pieces that members without a connection show, taken together. */
   | { readonly kind: 'elsewhere'; readonly pack: PackId; readonly masks: PieceMasks }
   /** The other members that want a pack, for the order of leases. */

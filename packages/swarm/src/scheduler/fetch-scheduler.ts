@@ -3,8 +3,8 @@ import type { Random } from '@quarry/runtime';
 import type { PeerId } from '../ports/network.ts';
 import type { FetchAction, FetchEvent } from './fetch-events.ts';
 import { fillWindow, windowRoom } from './fill-window.ts';
-import { nextWakeMs } from './next-wake.ts';
-import { tell, unparkDue } from './peer-credit.ts';
+import { nextWakeMs, nextWatchMs } from './next-wake.ts';
+import { tell, tellPieces, unparkDue } from './peer-credit.ts';
 import { joinPeer, losePeer } from './peer-sessions.ts';
 import type { PieceMasks } from './piece-masks.ts';
 import { notePieceShown, planLeases } from './plan-leases.ts';
@@ -12,7 +12,7 @@ import { memberKey } from './rendezvous.ts';
 import { schedulerDefaults } from './scheduler-options.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
 import { createSchedulerState, pickIndex } from './scheduler-state.ts';
-import type { SchedulerState } from './scheduler-state.ts';
+import type { PackState, SchedulerState } from './scheduler-state.ts';
 import { placeAsks, renewAsks, watchAsks } from './standing-asks.ts';
 import { takeAnswer } from './take-answer.ts';
 import { becomePresent, endFetch, giveUpFetches, packFor, startFetch } from './track-fetches.ts';
@@ -53,9 +53,8 @@ export function createFetchScheduler(
       state.nowMs = nowMs;
       state.actions = [];
       take(state, event);
-      unparkDue(state);
-      watchFlights(state);
-      watchAsks(state);
+      if (nowMs >= state.unparkAtMs) unparkDue(state);
+      if (nowMs >= state.watchAtMs) watch(state);
       fillWindow(state);
       placeAsks(state);
       planLeases(state);
@@ -66,6 +65,14 @@ export function createFetchScheduler(
     wakeAtMs: () => nextWakeMs(state),
     load: () => loadOf(state),
   };
+}
+
+/** Most events come long before anything can be late: then nobody is looked at. */
+function watch(state: SchedulerState): void {
+  state.watchAtMs = Infinity;
+  watchFlights(state);
+  watchAsks(state);
+  state.watchAtMs = Math.min(state.watchAtMs, nextWatchMs(state));
 }
 
 function take(state: SchedulerState, event: FetchEvent): void {
@@ -93,6 +100,9 @@ function take(state: SchedulerState, event: FetchEvent): void {
       return;
     case 'peerHas':
       takeHaves(state, event.peer, event.pack, event.masks);
+      return;
+    case 'peerChanged':
+      takeChanges(state, event);
       return;
     case 'elsewhere':
       takeElsewhere(state, event.pack, event.masks);
@@ -129,10 +139,19 @@ function takeHaves(state: SchedulerState, id: PeerId, pack: PackId, masks: Uint1
   const peer = state.peers.get(id);
   const known = state.packs.get(pack);
   if (!peer || !known) return;
-  const fresh = tell(state, peer, pack, masks);
+  noteFresh(state, known, tell(state, peer, pack, masks));
+}
+
+function takeChanges(state: SchedulerState, event: FetchEvent & { readonly kind: 'peerChanged' }): void {
+  const peer = state.peers.get(event.peer);
+  const known = state.packs.get(event.pack);
+  if (peer && known) noteFresh(state, known, tellPieces(state, peer, event.pack, event.pieces));
+}
+
+function noteFresh(state: SchedulerState, pack: PackState, fresh: readonly number[]): void {
   if (fresh.length === 0) return;
-  known.progressAtMs = state.nowMs;
-  for (const piece of fresh) notePieceShown(state, known, piece);
+  pack.progressAtMs = state.nowMs;
+  for (const piece of fresh) notePieceShown(state, pack, piece);
 }
 
 function takeElsewhere(state: SchedulerState, pack: PackId, masks: PieceMasks): void {
@@ -151,7 +170,7 @@ function takeWanters(state: SchedulerState, pack: PackId, members: readonly Peer
 function excuse(state: SchedulerState, ms: number): void {
   for (const flight of state.flights.all.values())
     flight.progressAtMs = Math.min(state.nowMs, flight.progressAtMs + ms);
-  for (const { seeder } of state.peers.values()) {
+  for (const { seeder } of state.seeders) {
     if (seeder.ask) seeder.ask.progressAtMs = Math.min(state.nowMs, seeder.ask.progressAtMs + ms);
   }
 }

@@ -1,7 +1,7 @@
 import { maskedBytes } from '@quarry/content';
 import type { Flight } from './flight.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
-import { pickIndex } from './scheduler-state.ts';
+import { pickIndex, watchFrom } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 import type { WantedPack } from './wanted-pack.ts';
 
@@ -117,6 +117,7 @@ function sendRequest(state: SchedulerState, peer: SchedulerPeer, choice: PieceCh
   state.nextRequest += 1;
   if (twin) twin.twin = flight;
   state.flights.add(flight);
+  watchFrom(state, state.nowMs + state.options.minHedgeMs);
   const waitMs = state.downloadBucket.take(state.nowMs, maskedBytes(pack.descriptor, piece, mask));
   state.pacedUntilMs = state.nowMs + waitMs;
   state.actions.push({

@@ -9,32 +9,50 @@ const IDLE_LOOK_MS = 50;
 /** The earliest moment at which time alone changes a decision. Walks flights and peers, never pieces. */
 export function nextWakeMs(state: SchedulerState): number | undefined {
   if (state.fetches.size === 0) return undefined;
-  const { nowMs, options } = state;
+  const { nowMs } = state;
   let wakeMs = Infinity;
   const at = (ms: number): void => {
     if (ms > nowMs && ms < wakeMs) wakeMs = ms; // what was due at nowMs has been done
   };
-  const patienceMs = hedgeAfterMs(state);
-  for (const flight of state.flights.all.values()) {
-    if (flight.isLanding) continue;
-    if (flight.source === 'lastResort') at(flight.startedAtMs + options.leaseDeadlineMs);
-    else {
-      at(Math.min(flight.progressAtMs + stallAfterMs(state), flight.startedAtMs + options.requestDeadlineMs));
-      if (!flight.twin) at(hedgeDueMs(flight, patienceMs));
-    }
-  }
+  at(state.watchAtMs);
+  at(state.unparkAtMs);
   const hasRoom = windowRoom(state) > 0;
   const needsAsk = state.totals.unmet > 0;
-  for (const peer of state.peers.values()) {
-    const { ask } = peer.seeder;
-    if (peer.parkedUntilMs !== undefined && peer.parkedUntilMs !== Infinity) at(peer.parkedUntilMs);
-    if (ask) at(ask.progressAtMs + options.askStallMs);
-    else if (peer.role === 'seeder' && needsAsk) at(Math.max(peer.seeder.notBeforeMs, state.pacedUntilMs));
-    if (hasRoom && peer.available > 0) at(Math.max(peer.notBeforeMs, state.pacedUntilMs));
+  for (const { seeder } of state.seeders) {
+    if (!seeder.ask && needsAsk) at(Math.max(seeder.notBeforeMs, state.pacedUntilMs));
+  }
+  if (hasRoom) {
+    for (const peer of state.peers.values()) {
+      if (peer.available > 0) at(Math.max(peer.notBeforeMs, state.pacedUntilMs));
+    }
   }
   if (needsAsk) at(Math.max(nowMs + IDLE_LOOK_MS, state.lease.notBeforeMs));
   if (state.totals.distant > 0) at(Math.max(nowMs + IDLE_LOOK_MS, state.seekNotBeforeMs));
   // Looked at by ticks alone: one that came due at another event still needs its tick.
   for (const fetch of state.fetches.values()) at(Math.max(giveUpAtMs(state, fetch), nowMs + 1));
   return wakeMs === Infinity ? undefined : wakeMs;
+}
+
+/** The earliest moment at which a request, a read or an ask can be late. New ones lower it themselves; progress only makes it later. */
+export function nextWatchMs(state: SchedulerState): number {
+  const { options } = state;
+  const patienceMs = hedgeAfterMs(state);
+  const stallMs = stallAfterMs(state);
+  let watchMs = Infinity;
+  for (const flight of state.flights.all.values()) {
+    if (flight.isLanding) continue;
+    const dueMs =
+      flight.source === 'lastResort'
+        ? flight.startedAtMs + options.leaseDeadlineMs
+        : Math.min(
+            flight.progressAtMs + stallMs,
+            flight.startedAtMs + options.requestDeadlineMs,
+            flight.twin ? Infinity : hedgeDueMs(flight, patienceMs),
+          );
+    watchMs = Math.min(watchMs, dueMs);
+  }
+  for (const { seeder } of state.seeders) {
+    if (seeder.ask) watchMs = Math.min(watchMs, seeder.ask.progressAtMs + options.askStallMs);
+  }
+  return watchMs;
 }

@@ -1,4 +1,6 @@
 import type { PackId } from '@quarry/content';
+import type { PieceMask } from './fetch-events.ts';
+import { emptyMasks } from './piece-masks.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 
@@ -7,8 +9,9 @@ import type { SchedulerState } from './scheduler-state.ts';
  * elsewhere. A stall parks for a while, each time for longer; "absent" for what was shown parks pack by pack, then altogether, for good;
  * a bad chunk bans.
  */
-function park(peer: SchedulerPeer, untilMs: number): void {
+function park(state: SchedulerState, peer: SchedulerPeer, untilMs: number): void {
   peer.parkedUntilMs = untilMs;
+  state.unparkAtMs = Math.min(state.unparkAtMs, untilMs);
   for (const pack of peer.packs.keys()) pack.removePeer(peer);
 }
 
@@ -19,7 +22,7 @@ export function parkStalled(state: SchedulerState, peer: SchedulerPeer): void {
   peer.busySinceMs = undefined;
   peer.busyAnswers = 0;
   peer.parkedAtMs = state.nowMs;
-  park(peer, state.nowMs + forMs);
+  park(state, peer, state.nowMs + forMs);
   sparePeers(state);
 }
 
@@ -41,9 +44,11 @@ function unpark(state: SchedulerState, peer: SchedulerPeer): void {
 }
 
 export function unparkDue(state: SchedulerState): void {
+  state.unparkAtMs = Infinity;
   for (const peer of state.peers.values()) {
-    if (peer.parkedUntilMs === undefined || peer.parkedUntilMs > state.nowMs) continue;
-    unpark(state, peer);
+    if (peer.parkedUntilMs === undefined) continue;
+    if (peer.parkedUntilMs <= state.nowMs) unpark(state, peer);
+    else state.unparkAtMs = Math.min(state.unparkAtMs, peer.parkedUntilMs);
   }
 }
 
@@ -65,7 +70,7 @@ export function countFalseHave(
   const wanted = state.packs.get(pack)?.wanted;
   if (peer.falseHaves >= state.options.maxFalseHaves) {
     peer.told.clear();
-    park(peer, Infinity);
+    park(state, peer, Infinity);
   } else if (!hasCredit(state, peer, pack)) {
     peer.told.delete(pack);
     wanted?.removePeer(peer);
@@ -96,10 +101,29 @@ export function tell(state: SchedulerState, peer: SchedulerPeer, pack: PackId, m
   return peer.parkedUntilMs === undefined ? wanted.setPeerMasks(peer, masks) : [];
 }
 
+/** What a peer shows of some pieces, from now on. */
+export function tellPieces(
+  state: SchedulerState,
+  peer: SchedulerPeer,
+  pack: PackId,
+  pieces: readonly PieceMask[],
+): number[] {
+  const wanted = state.packs.get(pack)?.wanted;
+  if (!wanted || peer.role === 'seeder' || !hasCredit(state, peer, pack) || peer.parkedUntilMs === Infinity) return [];
+  let told = peer.told.get(pack);
+  if (!told) {
+    told = emptyMasks(wanted.need.length);
+    peer.told.set(pack, told);
+  }
+  for (const { piece, mask } of pieces) if (piece < told.length) told[piece] = mask;
+  return peer.parkedUntilMs === undefined ? wanted.setPeerPieces(peer, pieces) : [];
+}
+
 export function forgetPeer(state: SchedulerState, peer: SchedulerPeer): void {
   for (const pack of peer.packs.keys()) pack.removePeer(peer);
   peer.told.clear();
   state.peers.delete(peer.id);
+  state.seeders.delete(peer);
 }
 
 /** For a pack that nobody wants any more. */

@@ -15,6 +15,7 @@ export function joinPeer(state: SchedulerState, id: PeerId, role: Role): void {
   state.formerPeers.delete(id);
   const peer = former?.role === role ? former : new SchedulerPeer(id, role);
   state.peers.set(id, peer);
+  if (role === 'seeder') state.seeders.add(peer);
 }
 
 /** Its requests are dead. What only it showed is open again, and the order of leases starts afresh, or every rank would read at once. */

@@ -1,6 +1,7 @@
 import { maskedBytes } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
 import { pieceScore } from './rendezvous.ts';
+import { watchFrom } from './scheduler-state.ts';
 import type { PackState, SchedulerState } from './scheduler-state.ts';
 import { isResponsive, seededMask } from './standing-asks.ts';
 
@@ -45,7 +46,7 @@ function isOpenForLeases(state: SchedulerState, pack: PackState): boolean {
   const { wanted, lease } = pack;
   if (!wanted.cover || wanted.unmet === 0) return false;
   let responsive = 0;
-  for (const peer of state.peers.values()) {
+  for (const peer of state.seeders) {
     if (!isResponsive(state, peer)) continue;
     responsive += 1;
     if (peer.seeder.lacks.has(wanted.descriptor.id)) continue;
@@ -87,6 +88,7 @@ function readLastResort(state: SchedulerState, pack: PackState, piece: number, m
   const { descriptor } = pack.wanted;
   const request = state.nextRequest;
   state.nextRequest += 1;
+  watchFrom(state, nowMs + state.options.leaseDeadlineMs);
   state.flights.add({
     request,
     source: 'lastResort',

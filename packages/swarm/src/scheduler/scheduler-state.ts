@@ -56,6 +56,8 @@ export interface SchedulerState {
   readonly packs: Map<PackId, PackState>;
   readonly totals: PackTotals;
   readonly peers: Map<PeerId, SchedulerPeer>;
+  /** Those of them that are seeders. */
+  readonly seeders: Set<SchedulerPeer>;
   /** Peers that left with a stain; they get it back when they return. */
   readonly formerPeers: Map<PeerId, SchedulerPeer>;
   readonly fetches: Map<number, FetchState>;
@@ -63,6 +65,10 @@ export interface SchedulerState {
   readonly pieceTimeMs: Smoothed;
   readonly gapMs: Smoothed;
   nextRequest: number;
+  /** No request, read or ask can be late before this, */
+  watchAtMs: number;
+  /** and no parked peer is due. */
+  unparkAtMs: number;
   /** No request before this: the download limit. */
   pacedUntilMs: number;
   readonly downloadBucket: TokenBucket;
@@ -94,12 +100,15 @@ export function createSchedulerState(
     packs: new Map(),
     totals: { unmet: 0, distant: 0 },
     peers: new Map(),
+    seeders: new Set(),
     formerPeers: new Map(),
     fetches: new Map(),
     flights: createFlightTable(),
     pieceTimeMs: createSmoothed(50),
     gapMs: createSmoothed(100),
     nextRequest: 1,
+    watchAtMs: Infinity,
+    unparkAtMs: Infinity,
     pacedUntilMs: 0,
     downloadBucket: createTokenBucket(unlimited),
     lease: {
@@ -117,4 +126,9 @@ export function createSchedulerState(
 /** A whole number from 0 to count - 1. */
 export function pickIndex(random: Random, count: number): number {
   return Math.floor(random.next() * count);
+}
+
+/** Something new is under way that can be late from `atMs` on. */
+export function watchFrom(state: SchedulerState, atMs: number): void {
+  state.watchAtMs = Math.min(state.watchAtMs, atMs);
 }

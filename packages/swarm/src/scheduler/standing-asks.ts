@@ -2,6 +2,7 @@ import type { AskEntry } from './fetch-events.ts';
 import { emptyMasks, isEmptyMasks } from './piece-masks.ts';
 import { memberKey, pieceScore } from './rendezvous.ts';
 import type { SchedulerPeer, StandingAsk } from './scheduler-peer.ts';
+import { watchFrom } from './scheduler-state.ts';
 import type { PackState, SchedulerState } from './scheduler-state.ts';
 
 /** An ask that says nothing new is not repeated at once. */
@@ -16,8 +17,8 @@ const MAX_FAILURES = 2;
  */
 export function placeAsks(state: SchedulerState): void {
   if (state.totals.unmet === 0 || state.pacedUntilMs > state.nowMs) return;
-  for (const seeder of state.peers.values()) {
-    if (seeder.role !== 'seeder' || seeder.seeder.ask || seeder.seeder.notBeforeMs > state.nowMs) continue;
+  for (const seeder of state.seeders) {
+    if (seeder.seeder.ask || seeder.seeder.notBeforeMs > state.nowMs) continue;
     const entries = entriesFor(state, seeder);
     if (entries.every((entry) => isEmptyMasks(entry.need))) {
       seeder.seeder.notBeforeMs = state.nowMs + EMPTY_ASK_PAUSE_MS;
@@ -32,13 +33,14 @@ export function placeAsks(state: SchedulerState): void {
     };
     state.nextRequest += 1;
     seeder.seeder.ask = ask;
+    watchFrom(state, state.nowMs + state.options.askStallMs);
     state.actions.push({ kind: 'ask', request: ask.request, seeder: seeder.id, entries });
   }
 }
 
 /** New wants must not wait until an ask that was made without them comes back empty. One that is being answered stays. */
 export function renewAsks(state: SchedulerState): void {
-  for (const { seeder } of state.peers.values()) {
+  for (const { seeder } of state.seeders) {
     const { ask } = seeder;
     if (!ask || ask.hasBytes || ask.askedAtMs === state.nowMs) continue;
     state.actions.push({ kind: 'cancel', request: ask.request });
@@ -48,7 +50,7 @@ export function renewAsks(state: SchedulerState): void {
 }
 
 export function watchAsks(state: SchedulerState): void {
-  for (const peer of state.peers.values()) {
+  for (const peer of state.seeders) {
     const { ask } = peer.seeder;
     if (!ask || state.nowMs - ask.progressAtMs < state.options.askStallMs) continue;
     state.actions.push({ kind: 'cancel', request: ask.request });
@@ -77,7 +79,7 @@ export function isResponsive(state: SchedulerState, peer: SchedulerPeer): boolea
  */
 export function seededMask(state: SchedulerState, pack: PackState, piece: number): number {
   let mask = 0;
-  for (const peer of state.peers.values()) {
+  for (const peer of state.seeders) {
     if (isResponsive(state, peer)) mask |= 0xffff & ~(peer.seeder.lacks.get(pack.wanted.descriptor.id)?.[piece] ?? 0);
   }
   return mask;
@@ -85,7 +87,7 @@ export function seededMask(state: SchedulerState, pack: PackState, piece: number
 
 /** Packs with something to ask for first; the others only prove what arrived. */
 function entriesFor(state: SchedulerState, seeder: SchedulerPeer): AskEntry[] {
-  const rivals = [...state.peers.values()].filter((peer) => peer !== seeder && isResponsive(state, peer));
+  const rivals = [...state.seeders].filter((peer) => peer !== seeder && isResponsive(state, peer));
   const packs = [...state.packs.values()].sort((a, b) => Number(b.wanted.unmet > 0) - Number(a.wanted.unmet > 0));
   return packs.slice(0, state.options.maxAskPacks).map(({ wanted }) => {
     const pack = wanted.descriptor.id;

@@ -3,6 +3,7 @@ import type { Flight } from './flight.ts';
 import { countFalseHave, countGiven, parkStalled } from './peer-credit.ts';
 import { banPeer } from './peer-sessions.ts';
 import type { SchedulerPeer, StandingAsk } from './scheduler-peer.ts';
+import { watchFrom } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 import { askFailed } from './standing-asks.ts';
 import { forgetIfIdle } from './track-fetches.ts';
@@ -46,6 +47,7 @@ function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEven
     if (twin) breakOff(state, twin);
   } else if (event.kind === 'failed') {
     if (flight.isLanding) return;
+    if (flight.twin) watchFrom(state, state.nowMs); // the other has no second source any more
     state.flights.remove(flight);
     if (flight.source === 'lastResort') pauseLeases(state);
     else if (flight.peer) blame(state, flight.peer, flight, event);
@@ -157,6 +159,6 @@ function landGiven(state: SchedulerState, ask: StandingAsk, given: GivenPiece): 
 }
 
 function findAsk(state: SchedulerState, request: number): StandingAsk | undefined {
-  for (const { seeder } of state.peers.values()) if (seeder.ask?.request === request) return seeder.ask;
+  for (const { seeder } of state.seeders) if (seeder.ask?.request === request) return seeder.ask;
   return undefined;
 }

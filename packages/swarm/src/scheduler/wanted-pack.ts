@@ -1,4 +1,5 @@
 import type { PackDescriptor } from '@quarry/content';
+import type { PieceMask } from './fetch-events.ts';
 import { emptyMasks } from './piece-masks.ts';
 import type { PieceMasks } from './piece-masks.ts';
 
@@ -91,12 +92,7 @@ export class WantedPack {
 
   /** Replaces what a peer shows. Returns the pieces of which it now shows chunks that nobody connected showed before. */
   setPeerMasks(peer: PackPeer, masks: PieceMasks): number[] {
-    let entry = this.peers.get(peer);
-    if (!entry) {
-      entry = { masks: emptyMasks(this.need.length), available: 0 };
-      this.peers.set(peer, entry);
-      peer.packs.set(this, entry);
-    }
+    const entry = this.#entryOf(peer);
     const fresh: number[] = [];
     for (let piece = 0; piece < this.need.length; piece += 1) {
       const before = entry.masks[piece] ?? 0;
@@ -104,6 +100,19 @@ export class WantedPack {
       if (before === after) continue;
       if ((after & ~(this.shown[piece] ?? 0)) !== 0) fresh.push(piece);
       this.#setPeerMask(peer, entry, piece, before, after);
+    }
+    return fresh;
+  }
+
+  /** The same for some pieces only. */
+  setPeerPieces(peer: PackPeer, pieces: readonly PieceMask[]): number[] {
+    const entry = this.#entryOf(peer);
+    const fresh: number[] = [];
+    for (const { piece, mask } of pieces) {
+      const before = entry.masks[piece];
+      if (before === undefined || before === mask) continue;
+      if ((mask & ~(this.shown[piece] ?? 0)) !== 0) fresh.push(piece);
+      this.#setPeerMask(peer, entry, piece, before, mask);
     }
     return fresh;
   }
@@ -120,6 +129,16 @@ export class WantedPack {
     this.setPeerMasks(peer, emptyMasks(this.need.length));
     this.peers.delete(peer);
     peer.packs.delete(this);
+  }
+
+  #entryOf(peer: PackPeer): PeerPack {
+    let entry = this.peers.get(peer);
+    if (!entry) {
+      entry = { masks: emptyMasks(this.need.length), available: 0 };
+      this.peers.set(peer, entry);
+      peer.packs.set(this, entry);
+    }
+    return entry;
   }
 
   #setPeerMask(peer: PackPeer, entry: PeerPack, piece: number, before: number, after: number): void {

@@ -2,6 +2,7 @@ import { hedge } from './fill-window.ts';
 import type { Flight } from './flight.ts';
 import { parkStalled } from './peer-credit.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
+import { watchFrom } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 
 /**
@@ -49,6 +50,7 @@ export function hedgeDueMs(flight: Flight, patienceMs: number): number {
 }
 
 export function breakOff(state: SchedulerState, flight: Flight): void {
+  if (flight.twin) watchFrom(state, state.nowMs); // the other has no second source any more
   state.flights.remove(flight);
   state.actions.push({ kind: 'cancel', request: flight.request });
 }

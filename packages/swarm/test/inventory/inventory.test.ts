@@ -26,8 +26,8 @@ describe('the have table', () => {
 
   test('keeps the latest word on each pack, in whatever order words arrive', () => {
     const table = create();
-    expect(table.hear(A, says(5, { [P]: more }), 0)).toEqual([P]);
-    expect(table.hear(A, says(4, { [P]: some, [Q]: some }), 1)).toEqual([Q]);
+    expect(table.hear(A, says(5, { [P]: more }), 0)).toEqual([{ pack: P, before: undefined }]);
+    expect(table.hear(A, says(4, { [P]: some, [Q]: some }), 1)).toEqual([{ pack: Q, before: undefined }]);
     expect(table.find(A, P)).toEqual(more);
     expect(table.hear(A, says(6, { [P]: more }), 2)).toEqual([]); // no news
   });
@@ -35,7 +35,7 @@ describe('the have table', () => {
   test('a pack that was given up does not come back by an old message', () => {
     const table = create();
     table.hear(A, says(1, { [P]: some }), 0);
-    expect(table.hear(A, says(3, { [P]: emptyPieceSet }), 1)).toEqual([P]);
+    expect(table.hear(A, says(3, { [P]: emptyPieceSet }), 1)).toEqual([{ pack: P, before: some }]);
     expect(table.hear(A, says(2, { [P]: some }), 2)).toEqual([]);
     expect([...table.holders(P)]).toEqual([]);
   });
