@@ -4,6 +4,7 @@ import { createSingleFlight, shuffled } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
 import { createInventory } from './inventory/inventory.ts';
 import { createMembership } from './membership/membership.ts';
+import { isOtherZone, isSameZone } from './membership/neighbours.ts';
 import { swarmOptions } from './options.ts';
 import type { ChosenSwarmOptions } from './options.ts';
 import type { Network, PeerId } from './ports/network.ts';
@@ -60,7 +61,11 @@ export interface QuarrySwarm extends Swarm {
 export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): QuarrySwarm {
   const { network, store, clock, random, logger } = deps;
   const options = swarmOptions(chosen);
-  const traffic = createTrafficCounts();
+  const zoneOf = (peer: PeerId): string | undefined => membership.find(peer)?.record.zone;
+  const traffic = createTrafficCounts({
+    isOtherZone: (peer) => isOtherZone(options.zone, zoneOf(peer)),
+    now: () => clock.now(),
+  });
   const pacer = createUploadPacer(clock, options.uploadBytesPerSecond);
   const descriptors = createDescriptorCache(store, { maxEntries: options.cachedDescriptors });
   const slots = createSenderSlots({ slots: options.scheduler.senderSlots, queue: options.scheduler.senderQueue });
@@ -73,6 +78,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   const closing = new AbortController();
   const stops: (() => void)[] = [];
   let asks: AskServer | undefined;
+  let isZoned = false;
   let cancelLook = (): void => {};
   let cancelElsewhere = (): void => {};
   let startedAtMs: number | undefined;
@@ -108,8 +114,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       onHaves: (peer, news) => {
         for (const { pack, before } of news) tellHaves(peer, pack, before);
       },
-      onWants: () => {
-        for (const pack of fetcher.wanted()) tellWanters(pack);
+      onWants: (changed) => {
+        for (const pack of changed === undefined ? fetcher.wanted() : [changed]) tellWanters(pack);
       },
     },
     options,
@@ -125,8 +131,16 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       fetcher.say({ kind: 'peerHas', peer, pack, masks });
     } else tellElsewhereSoon(pack);
   };
+  /** Where all nodes are of one zone, zones say nothing. */
+  const isNear = (peer: PeerId): boolean => membership.isZoned && isSameZone(options.zone, zoneOf(peer));
+  /** Zone mates that fetch the pack, but for those that were lost: they bring nothing into the zone. */
+  const nearWanters = (pack: PackId): PeerId[] =>
+    membership.isZoned
+      ? [...inventory.seekers(pack)].filter((peer) => isNear(peer) && !unreachableUntilMs.has(peer))
+      : [];
   const tellWanters = (pack: PackId): void => {
-    fetcher.say({ kind: 'wanters', pack, members: inventory.wanters(pack) });
+    if (!fetcher.wants(pack)) return;
+    fetcher.say({ kind: 'wanters', pack, members: inventory.wanters(pack), near: nearWanters(pack) });
   };
   /** A member that is not connected, could be, and is no seeder: what it shows can be had by dialling it. */
   const isElsewhere = (peer: PeerId): boolean =>
@@ -196,6 +210,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         }),
         elsewhere: inventory.shownBy(descriptor, isElsewhere),
         wanters: inventory.wanters(descriptor.id),
+        nearWanters: nearWanters(descriptor.id),
       }),
       ban,
       distrusted: () => [...banned.keys()],
@@ -258,7 +273,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
 
   const onReady = (peer: PeerId, role: Role): void => {
     unreachableUntilMs.delete(peer);
-    fetcher.say({ kind: 'peerJoined', peer, role });
+    fetcher.say({ kind: 'peerJoined', peer, role, isNear: isNear(peer) });
     tellSeeders();
     if (role === 'seeder') return;
     const wanted = [...fetcher.wanted()];
@@ -268,9 +283,17 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     }
     inventory.ask(wanted, [peer], closing.signal).catch(() => {});
   };
+  /** The first member of a second zone makes zone mates of those who are here, and the last one that goes strangers. */
+  const tellZones = (): void => {
+    if (isZoned === membership.isZoned) return;
+    isZoned = membership.isZoned;
+    for (const [peer, role] of membership.ready())
+      fetcher.say({ kind: 'peerJoined', peer, role, isNear: isNear(peer) });
+    for (const pack of fetcher.wanted()) tellWanters(pack);
+  };
   const onLost = (peer: PeerId): void => {
-    // It may be alive, but nobody should wait for what it shows until it has been seen again.
-    unreachableUntilMs.set(peer, clock.now() + options.unreachableMs);
+    // It may be alive, but nobody should wait for what it shows until it has been seen again. Others are hung up on when they are one too many.
+    if (membership.isNeighbour(peer)) unreachableUntilMs.set(peer, clock.now() + options.unreachableMs);
     fetcher.say({ kind: 'peerLeft', peer });
     asks?.peerGone(peer);
     inventory.disconnected(peer);
@@ -307,7 +330,9 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         membersChanged: (count) => {
           fetcher.say({ kind: 'members', count });
           tellSeeders();
+          tellZones();
         },
+        lastUsedMs: (peer) => traffic.lastUsedMs(peer),
       });
       lookAgain();
     },
@@ -361,12 +386,17 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     },
     ban,
     status: () => statusOf(),
-    figures: () => ({
-      members: membership.count,
-      peers: membership.ready().size,
-      bannedPeers: banned.size,
-      sentBytes: traffic.view().sentBytes,
-    }),
+    figures() {
+      const { sentBytes, crossZoneSentBytes, crossZoneReceivedBytes } = traffic.view();
+      return {
+        members: membership.count,
+        peers: membership.ready().size,
+        bannedPeers: banned.size,
+        sentBytes,
+        crossZoneSentBytes,
+        crossZoneReceivedBytes,
+      };
+    },
   };
 
   function statusOf(): SwarmStatus {

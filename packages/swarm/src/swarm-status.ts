@@ -48,4 +48,7 @@ export interface SwarmFigures {
   readonly peers: number;
   readonly bannedPeers: number;
   readonly sentBytes: number;
+  /** Plain bytes of pieces to and from members that are known to be of other zones. */
+  readonly crossZoneSentBytes: number;
+  readonly crossZoneReceivedBytes: number;
 }

@@ -41,8 +41,8 @@ export interface InventoryDeps {
   readonly ban: (peer: PeerId, reason: string) => void;
   /** What somebody says of these packs has changed. */
   readonly onHaves: (peer: PeerId, news: readonly HaveNews[]) => void;
-  /** Somebody wants other packs than before. */
-  readonly onWants: () => void;
+  /** Somebody wants other packs than before; with `pack`: it alone is meant. */
+  readonly onWants: (pack?: PackId) => void;
 }
 
 /** Who has which packs: tells the cluster what this node has, and keeps what the others tell. */
@@ -59,7 +59,10 @@ export interface Inventory {
   /** Whole pieces that the given members show, taken together. */
   shownBy(descriptor: PackDescriptor, counts: (peer: PeerId) => boolean): PieceMasks;
   holders(pack: PackId): PeerId[];
+  /** Members that have said in gossip that they fetch it. */
   wanters(pack: PackId): PeerId[];
+  /** The same and connected nodes that have asked for it: these are known at once, the others after a while. */
+  seekers(pack: PackId): ReadonlySet<PeerId>;
   /** The connection to a peer is gone: it is told nothing more. */
   disconnected(peer: PeerId): void;
   drop(peer: PeerId): void;
@@ -76,7 +79,10 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
   const announcer = createAnnouncer({ read }, { firstSequence: Math.floor(clock.wallMs()) * 1000 });
   const stopping = new AbortController();
   const stops: (() => void)[] = [];
-  const teller = createTeller({ network, clock, read, nextSequence: () => announcer.nextSequence() }, options);
+  const teller = createTeller(
+    { network, clock, read, nextSequence: () => announcer.nextSequence(), onListeners: (pack) => deps.onWants(pack) },
+    options,
+  );
   let cancelGossip: (() => void) | undefined;
   let cancelWants: (() => void) | undefined;
 
@@ -232,6 +238,7 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
     },
     holders: (pack) => [...table.holders(pack)].map(([peer]) => peer),
     wanters: (pack) => table.wanters(pack),
+    seekers: (pack) => new Set([...table.wanters(pack), ...teller.listeners(pack)]),
     disconnected: (peer) => teller.drop(peer),
     drop(peer) {
       const packs = table.drop(peer);

@@ -16,6 +16,8 @@ export interface Teller {
   /** A peer has asked for these packs: from now on it is told of them, until it says that it does not want them. */
   subscribe(peer: PeerId, packs: Iterable<PackId>): void;
   changed(pack: PackId): void;
+  /** Who is told of a pack: they are fetching it. */
+  listeners(pack: PackId): Iterable<PeerId>;
   drop(peer: PeerId): void;
   stop(): void;
 }
@@ -32,6 +34,8 @@ export function createTeller(
     readonly clock: Clock;
     readonly read: (pack: PackId) => PieceSet;
     readonly nextSequence: () => number;
+    /** Others are told of the pack than before. */
+    readonly onListeners: (pack: PackId) => void;
   },
   options: { readonly tellMs: number; readonly tellPieces: number; readonly maxPacksPerPeer: number },
 ): Teller {
@@ -46,8 +50,9 @@ export function createTeller(
     listeners.get(peer)?.packs.delete(pack);
     listeners.get(peer)?.dirty.delete(pack);
     const peers = byPack.get(pack);
-    peers?.delete(peer);
-    if (peers?.size === 0) byPack.delete(pack);
+    if (!peers?.delete(peer)) return;
+    if (peers.size === 0) byPack.delete(pack);
+    deps.onListeners(pack);
   };
   const flushIn = (ms: number): void => {
     cancelFlush ??= clock.after(ms, flush);
@@ -94,10 +99,13 @@ export function createTeller(
       listeners.set(peer, listener);
       for (const pack of packs) {
         if (listener.packs.size >= options.maxPacksPerPeer) return;
+        if (listener.packs.has(pack)) continue;
         listener.packs.add(pack);
         byPack.set(pack, (byPack.get(pack) ?? new Set()).add(peer));
+        deps.onListeners(pack);
       }
     },
+    listeners: (pack) => byPack.get(pack) ?? [],
     changed(pack) {
       const peers = byPack.get(pack);
       if (!peers) return;

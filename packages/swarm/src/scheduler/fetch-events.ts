@@ -19,6 +19,8 @@ export interface KnownOfPack {
   readonly shown: readonly { readonly peer: PeerId; readonly masks: PieceMasks }[];
   readonly elsewhere: PieceMasks;
   readonly wanters: readonly PeerId[];
+  /** Of the wanters, those of this node's zone. */
+  readonly nearWanters?: readonly PeerId[] | undefined;
 }
 
 /** A set of chunks of one pack, as asks and their answers carry it. */
@@ -50,7 +52,8 @@ export type FetchEvent =
   | { readonly kind: 'fetch'; readonly fetch: number; readonly wants: readonly FetchWant[]; readonly giveUpMs: number }
   /** Its caller has left, or it failed for a reason of its own (disk full). */
   | { readonly kind: 'fetchEnded'; readonly fetch: number }
-  | { readonly kind: 'peerJoined'; readonly peer: PeerId; readonly role: Role }
+  /** `isNear`: known to be of this node's zone, where there are several. Said again when that changes. */
+  | { readonly kind: 'peerJoined'; readonly peer: PeerId; readonly role: Role; readonly isNear?: boolean | undefined }
   | { readonly kind: 'peerLeft'; readonly peer: PeerId }
   /** A connected peer shows exactly these chunks of a pack. */
   | { readonly kind: 'peerHas'; readonly peer: PeerId; readonly pack: PackId; readonly masks: PieceMasks }
@@ -58,8 +61,13 @@ export type FetchEvent =
   | { readonly kind: 'peerChanged'; readonly peer: PeerId; readonly pack: PackId; readonly pieces: readonly PieceMask[] }
   /** Pieces that members without a connection show, taken together. */
   | { readonly kind: 'elsewhere'; readonly pack: PackId; readonly masks: PieceMasks }
-  /** The other members that want a pack, for the order of leases. */
-  | { readonly kind: 'wanters'; readonly pack: PackId; readonly members: readonly PeerId[] }
+  /** The other members that want a pack, for the order of leases; and those of them that are of this node's zone, for who fetches from outside. */
+  | {
+      readonly kind: 'wanters';
+      readonly pack: PackId;
+      readonly members: readonly PeerId[];
+      readonly near?: readonly PeerId[] | undefined;
+    }
   /** How many members there are, this node included: the origin budget is divided by it. */
   | { readonly kind: 'members'; readonly count: number }
   /** How many seeders there are as far as is known, connected or not. */

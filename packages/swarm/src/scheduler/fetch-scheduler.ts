@@ -11,6 +11,7 @@ import { notePieceShown, planLeases } from './plan-leases.ts';
 import { memberKey } from './rendezvous.ts';
 import { schedulerDefaults } from './scheduler-options.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
+import { noteNear, noteRoom, planCrossings, setMates } from './plan-crossings.ts';
 import { createSchedulerState, pickIndex } from './scheduler-state.ts';
 import type { PackState, SchedulerState } from './scheduler-state.ts';
 import { placeAsks, renewAsks, watchAsks } from './standing-asks.ts';
@@ -55,7 +56,9 @@ export function createFetchScheduler(
       take(state, event);
       if (nowMs >= state.unparkAtMs) unparkDue(state);
       if (nowMs >= state.watchAtMs) watch(state);
+      planCrossings(state);
       fillWindow(state);
+      noteRoom(state, windowRoom(state) > 0);
       placeAsks(state);
       planLeases(state);
       seekHolders(state);
@@ -82,7 +85,7 @@ function take(state: SchedulerState, event: FetchEvent): void {
         packFor(state, descriptor);
         for (const { peer, masks } of known?.shown ?? []) takeHaves(state, peer, descriptor.id, masks);
         if (known) takeElsewhere(state, descriptor.id, known.elsewhere);
-        if (known) takeWanters(state, descriptor.id, known.wanters);
+        if (known) takeWanters(state, descriptor.id, known.wanters, known.nearWanters);
       }
       startFetch(state, event);
       renewAsks(state);
@@ -93,7 +96,7 @@ function take(state: SchedulerState, event: FetchEvent): void {
       return;
     }
     case 'peerJoined':
-      joinPeer(state, event.peer, event.role);
+      joinPeer(state, event.peer, event.role, event.isNear ?? false);
       return;
     case 'peerLeft':
       losePeer(state, event.peer);
@@ -108,7 +111,7 @@ function take(state: SchedulerState, event: FetchEvent): void {
       takeElsewhere(state, event.pack, event.masks);
       return;
     case 'wanters':
-      takeWanters(state, event.pack, event.members);
+      takeWanters(state, event.pack, event.members, event.near);
       return;
     case 'members':
       state.lease.members = Math.max(1, event.count);
@@ -139,16 +142,17 @@ function takeHaves(state: SchedulerState, id: PeerId, pack: PackId, masks: Uint1
   const peer = state.peers.get(id);
   const known = state.packs.get(pack);
   if (!peer || !known) return;
-  noteFresh(state, known, tell(state, peer, pack, masks));
+  noteFresh(state, known, id, tell(state, peer, pack, masks));
 }
 
 function takeChanges(state: SchedulerState, event: FetchEvent & { readonly kind: 'peerChanged' }): void {
   const peer = state.peers.get(event.peer);
   const known = state.packs.get(event.pack);
-  if (peer && known) noteFresh(state, known, tellPieces(state, peer, event.pack, event.pieces));
+  if (peer && known) noteFresh(state, known, peer.id, tellPieces(state, peer, event.pack, event.pieces));
 }
 
-function noteFresh(state: SchedulerState, pack: PackState, fresh: readonly number[]): void {
+function noteFresh(state: SchedulerState, pack: PackState, peer: PeerId, fresh: readonly number[]): void {
+  noteNear(state, pack, peer);
   if (fresh.length === 0) return;
   pack.progressAtMs = state.nowMs;
   for (const piece of fresh) notePieceShown(state, pack, piece);
@@ -162,9 +166,16 @@ function takeElsewhere(state: SchedulerState, pack: PackId, masks: PieceMasks): 
   }
 }
 
-function takeWanters(state: SchedulerState, pack: PackId, members: readonly PeerId[]): void {
+function takeWanters(
+  state: SchedulerState,
+  pack: PackId,
+  members: readonly PeerId[],
+  near: readonly PeerId[] = [],
+): void {
   const known = state.packs.get(pack);
-  if (known) known.lease.rivals = members.map((id) => ({ id, key: memberKey(id, pack) }));
+  if (!known) return;
+  setMates(state, known, near);
+  known.lease.rivals = members.map((id) => ({ id, key: memberKey(id, pack) }));
 }
 
 function excuse(state: SchedulerState, ms: number): void {
@@ -186,10 +197,12 @@ function seekHolders(state: SchedulerState): void {
   for (let i = 0; i < count; i += 1) {
     const piece = (start + i) % count;
     if ((pack.open(piece) & ~(pack.shown[piece] ?? 0) & (pack.elsewhere[piece] ?? 0)) === 0) continue;
+    if (pack.crossings[piece] === 0) continue;
     state.seekNotBeforeMs = state.nowMs + state.options.seekPauseMs;
     state.actions.push({ kind: 'seek', pack: pack.descriptor.id, piece });
     return;
   }
+  state.seekNotBeforeMs = state.nowMs + state.options.seekPauseMs; // a zone mate fetches it
 }
 
 function setOriginRate(state: SchedulerState): void {

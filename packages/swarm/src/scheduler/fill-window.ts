@@ -1,6 +1,7 @@
 import { maskedBytes } from '@quarry/content';
 import type { Flight } from './flight.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
+import { roomForFar } from './plan-crossings.ts';
 import { pickIndex, watchFrom } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 import type { WantedPack } from './wanted-pack.ts';
@@ -17,7 +18,9 @@ interface PieceChoice {
  */
 export function fillWindow(state: SchedulerState): void {
   for (let room = windowRoom(state); room > 0 && state.pacedUntilMs <= state.nowMs; room -= 1) {
-    const peer = choosePeer(state, mayAsk(state));
+    const mayAskIt = mayAsk(state);
+    // What must cross goes first: the whole zone waits for it.
+    const peer = choosePeer(state, isFar, mayAskIt) ?? choosePeer(state, isNear, mayAskIt);
     if (!peer) return;
     const choice = choosePiece(state, peer);
     if (!choice) return;
@@ -37,7 +40,8 @@ export function hedge(state: SchedulerState, flight: Flight): boolean {
   const hasAll = (peer: SchedulerPeer): boolean =>
     ((peer.packs.get(flight.pack)?.masks[flight.piece] ?? 0) & mask) === mask;
   const mayAskIt = mayAsk(state);
-  const peer = choosePeer(state, (other) => other !== flight.peer && hasAll(other) && mayAskIt(other, true));
+  const test: PeerTest = (other) => other !== flight.peer && hasAll(other) && mayAskIt(other, true);
+  const peer = choosePeer(state, isNear, test) ?? choosePeer(state, isFar, test);
   if (!peer || mask === 0) return false;
   sendRequest(state, peer, { pack: flight.pack, piece: flight.piece, mask }, flight);
   return true;
@@ -51,13 +55,23 @@ function mayAsk(state: SchedulerState): PeerTest {
   let useful = 0;
   for (const peer of state.peers.values()) if (peer.available > 0 || peer.outstanding > 0) useful += 1;
   const perPeer = Math.max(minPerPeer, Math.min(maxPerPeer, Math.ceil(window / Math.max(1, useful))));
+  const farRoom = roomForFar(state);
   return (peer, forHedge = false) =>
-    (forHedge || peer.available > 0) && peer.outstanding < perPeer && peer.notBeforeMs <= state.nowMs;
+    (forHedge || (peer.available > 0 && (peer.isNear || farRoom > 0))) &&
+    peer.outstanding < perPeer &&
+    peer.notBeforeMs <= state.nowMs;
 }
 
-function choosePeer(state: SchedulerState, test: PeerTest): SchedulerPeer | undefined {
+const isNear = (peer: SchedulerPeer): boolean => peer.isNear;
+const isFar = (peer: SchedulerPeer): boolean => !peer.isNear;
+
+function choosePeer(
+  state: SchedulerState,
+  group: (peer: SchedulerPeer) => boolean,
+  test: PeerTest,
+): SchedulerPeer | undefined {
   const eligible: SchedulerPeer[] = [];
-  for (const peer of state.peers.values()) if (test(peer)) eligible.push(peer);
+  for (const peer of state.peers.values()) if (group(peer) && test(peer)) eligible.push(peer);
   let best: SchedulerPeer | undefined;
   for (let i = 0; i < state.options.sampledPeers && eligible.length > 0; i += 1) {
     const at = pickIndex(state.random, eligible.length);
@@ -87,7 +101,7 @@ function choosePiece(state: SchedulerState, peer: SchedulerPeer): PieceChoice | 
     let looked = 0;
     for (let i = 0; i < count && looked < state.options.sampledPieces; i += 1) {
       const piece = (start + i) % count;
-      const mask = pack.open(piece) & (masks[piece] ?? 0);
+      const mask = pack.openTo(peer, piece) & (masks[piece] ?? 0);
       if (mask === 0) continue;
       looked += 1;
       if (!best || (pack.holders[piece] ?? 0) < (pack.holders[best.piece] ?? 0)) best = { pack, piece, mask };

@@ -9,6 +9,6 @@ export { createSenderSlots } from './sender-slots.ts';
 export type { SenderSlots, SlotVerdict } from './sender-slots.ts';
 export * from './piece-masks.ts';
 export type { SchedulerOptions } from './scheduler-options.ts';
-export { neighboursOf } from '../membership/neighbours.ts';
-export type { Neighbour } from '../membership/neighbours.ts';
+export { hasZones, isOtherZone, isSameZone, neighboursOf } from '../membership/neighbours.ts';
+export type { Neighbour, NeighbourOptions } from '../membership/neighbours.ts';
 export type { PeerId } from '../ports/network.ts';

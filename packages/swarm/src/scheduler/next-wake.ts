@@ -27,6 +27,7 @@ export function nextWakeMs(state: SchedulerState): number | undefined {
     }
   }
   if (needsAsk) at(Math.max(nowMs + IDLE_LOOK_MS, state.lease.notBeforeMs));
+  for (const { wanted, crossing } of state.packs.values()) if (crossing && wanted.waiting > 0) at(crossing.lookAtMs);
   if (state.totals.distant > 0) at(Math.max(nowMs + IDLE_LOOK_MS, state.seekNotBeforeMs));
   // Looked at by ticks alone: one that came due at another event still needs its tick.
   for (const fetch of state.fetches.values()) at(Math.max(giveUpAtMs(state, fetch), nowMs + 1));

@@ -40,6 +40,18 @@ function sparePeers(state: SchedulerState): void {
 
 function unpark(state: SchedulerState, peer: SchedulerPeer): void {
   peer.parkedUntilMs = undefined;
+  showAll(state, peer);
+}
+
+/** Zones become known, or cease to matter, while peers are connected. */
+export function setNear(state: SchedulerState, peer: SchedulerPeer, isNear: boolean): void {
+  if (peer.isNear === isNear) return;
+  for (const pack of peer.packs.keys()) pack.removePeer(peer);
+  peer.isNear = isNear;
+  if (peer.parkedUntilMs === undefined) showAll(state, peer);
+}
+
+function showAll(state: SchedulerState, peer: SchedulerPeer): void {
   for (const [id, masks] of peer.told) state.packs.get(id)?.wanted.setPeerMasks(peer, masks);
 }
 

@@ -1,19 +1,21 @@
 import type { PeerId } from '../ports/network.ts';
 import type { Role } from './fetch-events.ts';
-import { forgetPeer } from './peer-credit.ts';
+import { forgetPeer, setNear } from './peer-credit.ts';
+import { losePeerAsMate } from './plan-crossings.ts';
 import { SchedulerPeer } from './scheduler-peer.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 import { breakOff } from './watch-flights.ts';
 
 const MAX_FORMER_PEERS = 1024;
 
-export function joinPeer(state: SchedulerState, id: PeerId, role: Role): void {
+export function joinPeer(state: SchedulerState, id: PeerId, role: Role, isNear: boolean): void {
   const known = state.peers.get(id);
-  if (known?.role === role) return;
+  if (known?.role === role) return setNear(state, known, isNear);
   if (known) losePeer(state, id);
   const former = state.formerPeers.get(id);
   state.formerPeers.delete(id);
   const peer = former?.role === role ? former : new SchedulerPeer(id, role);
+  peer.isNear = isNear;
   state.peers.set(id, peer);
   if (role === 'seeder') state.seeders.add(peer);
 }
@@ -32,6 +34,7 @@ export function losePeer(state: SchedulerState, id: PeerId): void {
   peer.seeder.ahead = Infinity;
   const packs = [...peer.packs.keys()].map((wanted) => ({ wanted, unmet: wanted.unmet }));
   forgetPeer(state, peer);
+  losePeerAsMate(state, id);
   for (const { wanted, unmet } of packs) {
     const lease = state.packs.get(wanted.descriptor.id)?.lease;
     if (lease?.sinceMs !== undefined && wanted.unmet > unmet) lease.sinceMs = state.nowMs;

@@ -56,6 +56,14 @@ export interface SchedulerOptions {
   /** Pause after a failed read; doubles up to the second. */
   readonly firstLeasePauseMs: number;
   readonly maxLeasePauseMs: number;
+  /** Requests to peers of other zones at once, at least, where zone mates fetch the same; of a larger window up to a quarter. */
+  readonly minFarWindow: number;
+  /** A piece whose leader in the zone lets nothing new be seen for this long passes to the next in rank; longer where pieces take long to cross. */
+  readonly crossRankMs: number;
+  /** The same when the leader shows other pieces, but not this one. */
+  readonly crossSkipMs: number;
+  /** A piece that zone mates show, but could not be asked for in so long although the window had room, is fetched from outside all the same. */
+  readonly slowMatesMs: number;
   /** Pause between two attempts to find a member that shows a piece no connected one has. */
   readonly seekPauseMs: number;
 }
@@ -91,5 +99,9 @@ export const schedulerDefaults: SchedulerOptions = Object.freeze({
   leaseDeadlineMs: 30_000,
   firstLeasePauseMs: 500,
   maxLeasePauseMs: 8000,
+  minFarWindow: 4,
+  crossRankMs: 1000,
+  crossSkipMs: 10_000,
+  slowMatesMs: 3000,
   seekPauseMs: 250,
 });

@@ -8,7 +8,8 @@ import type { PackPeer, PeerPack, WantedPack } from './wanted-pack.ts';
 export class SchedulerPeer implements PackPeer {
   readonly id: PeerId;
   readonly role: Role;
-  /** Pieces of which it shows something open, over all wanted packs. 0 while it is parked. */
+  isNear: boolean;
+  /** Pieces of which it shows something that it may be asked for, over all wanted packs. 0 while it is parked. */
   available = 0;
   readonly packs: Map<WantedPack, PeerPack> = new Map();
   /** What it showed last, also while it is parked and none of it counts. */
@@ -39,9 +40,10 @@ export class SchedulerPeer implements PackPeer {
     lacks: new Map(),
   };
 
-  constructor(id: PeerId, role: Role) {
+  constructor(id: PeerId, role: Role, isNear: boolean = false) {
     this.id = id;
     this.role = role;
+    this.isNear = isNear;
   }
 }
 

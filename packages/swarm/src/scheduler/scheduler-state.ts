@@ -2,6 +2,7 @@ import type { PackId } from '@quarry/content';
 import { createTokenBucket } from '@quarry/runtime';
 import type { Random, TokenBucket } from '@quarry/runtime';
 import type { PeerId } from '../ports/network.ts';
+import type { CrossingState } from './crossing-state.ts';
 import type { FetchAction, FetchWant } from './fetch-events.ts';
 import { createFlightTable } from './flight.ts';
 import type { FlightTable } from './flight.ts';
@@ -39,6 +40,7 @@ export interface LeaseState {
 
 export interface PackState {
   readonly wanted: WantedPack;
+  crossing: CrossingState | undefined;
   readonly fetches: Set<FetchState>;
   readonly lease: LeaseState;
   /** When anything of the pack last moved: bytes, or news of who has it. */
@@ -81,6 +83,14 @@ export interface SchedulerState {
     knownSeeders: number;
   };
   seekNotBeforeMs: number;
+  readonly zone: {
+    /** When each zone mate last let a piece be seen that it was first to fetch, of any pack. */
+    readonly aliveAtMs: Map<PeerId, number>;
+    /** How long pieces take from outside. */
+    readonly pieceTimeMs: Smoothed;
+    /** Since when the window has had room; undefined when it is full. */
+    roomSinceMs: number | undefined;
+  };
 }
 
 /** Burst of the limits: they shape a stream of pieces, so one large piece may go ahead. */
@@ -120,6 +130,7 @@ export function createSchedulerState(
       knownSeeders: 0,
     },
     seekNotBeforeMs: 0,
+    zone: { aliveAtMs: new Map(), pieceTimeMs: createSmoothed(250), roomSinceMs: undefined },
   };
 }
 

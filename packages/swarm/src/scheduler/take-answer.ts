@@ -39,6 +39,7 @@ function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEven
     if (flight.source === 'peer') {
       state.gapMs.observe(flight.longestGapMs);
       state.pieceTimeMs.observe(nowMs - flight.startedAtMs);
+      if (flight.peer?.isNear === false) state.zone.pieceTimeMs.observe(nowMs - flight.startedAtMs);
     }
     if (flight.peer) countGiven(flight.peer, flight.pack.descriptor.id);
     if (flight.source === 'lastResort') state.lease.pauseMs = 0;

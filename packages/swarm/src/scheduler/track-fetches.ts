@@ -118,6 +118,7 @@ export function packFor(state: SchedulerState, descriptor: WantedPack['descripto
   if (known) return known;
   const pack: PackState = {
     wanted: new WantedPack(descriptor, state.totals),
+    crossing: undefined,
     fetches: new Set(),
     lease: {
       rivals: [],

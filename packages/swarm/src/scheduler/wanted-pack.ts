@@ -3,7 +3,7 @@ import type { PieceMask } from './fetch-events.ts';
 import { emptyMasks } from './piece-masks.ts';
 import type { PieceMasks } from './piece-masks.ts';
 
-/** What one peer has of one wanted pack. `available` counts the pieces of which it has something that is open. */
+/** What one peer has of one wanted pack. `available` counts the pieces of which it has something that it may be asked for now. */
 export interface PeerPack {
   readonly masks: PieceMasks;
   available: number;
@@ -15,9 +15,14 @@ export interface PackTotals {
   distant: number;
 }
 
+/** What may be asked of peers that are not near: nothing, what no near peer shows, or all that is open. */
+export type Crossing = 0 | 1 | 2;
+
 /** What the pack must know of a peer: it keeps the sum of `available` over all packs, so that a useless peer is skipped at once. */
 export interface PackPeer {
   available: number;
+  /** Known to be of this node's zone. */
+  readonly isNear: boolean;
   readonly packs: Map<WantedPack, PeerPack>;
 }
 
@@ -27,6 +32,7 @@ export interface PackPeer {
  */
 export class WantedPack {
   readonly #totals: PackTotals;
+  #nearFresh: number[] = [];
   readonly descriptor: PackDescriptor;
   /** Wanted and not yet present here. */
   readonly need: PieceMasks;
@@ -36,6 +42,10 @@ export class WantedPack {
   readonly flying: PieceMasks;
   /** What connected peers show, taken together. */
   readonly shown: PieceMasks;
+  /** The same of near peers alone. */
+  readonly nearShown: PieceMasks;
+  /** Per piece a Crossing; 1 from the start, so that without near peers all is as if there were no zones. */
+  readonly crossings: Uint8Array;
   /** Pieces that members show to whom there is no connection; all chunks or nothing. */
   readonly elsewhere: PieceMasks;
   /** Per piece: how many connected peers show any of it. */
@@ -47,6 +57,8 @@ export class WantedPack {
   unmet = 0;
   /** Pieces with open chunks that only unconnected members show. */
   distant = 0;
+  /** Pieces with open chunks that are shown, but not near, and may not be asked for elsewhere now. */
+  waiting = 0;
 
   constructor(descriptor: PackDescriptor, totals: PackTotals) {
     this.descriptor = descriptor;
@@ -56,6 +68,8 @@ export class WantedPack {
     this.have = emptyMasks(pieceCount);
     this.flying = emptyMasks(pieceCount);
     this.shown = emptyMasks(pieceCount);
+    this.nearShown = emptyMasks(pieceCount);
+    this.crossings = new Uint8Array(pieceCount).fill(1);
     this.elsewhere = emptyMasks(pieceCount);
     this.holders = new Uint16Array(pieceCount);
   }
@@ -65,29 +79,49 @@ export class WantedPack {
     return (this.need[piece] ?? 0) & ~(this.flying[piece] ?? 0);
   }
 
+  /** Open, and may be asked of a peer that is not near. */
+  openFar(piece: number): number {
+    const crossing = this.crossings[piece];
+    if (crossing === 0) return 0;
+    return crossing === 1 ? this.open(piece) & ~(this.nearShown[piece] ?? 0) : this.open(piece);
+  }
+
+  openTo(peer: PackPeer, piece: number): number {
+    return peer.isNear ? this.open(piece) : this.openFar(piece);
+  }
+
+  /** Open and known to be somewhere, but not near. */
+  farMask(piece: number): number {
+    return this.open(piece) & ((this.shown[piece] ?? 0) | (this.elsewhere[piece] ?? 0)) & ~(this.nearShown[piece] ?? 0);
+  }
+
   /** Open and shown by nobody at all. */
   unmetMask(piece: number): number {
     return this.open(piece) & ~(this.shown[piece] ?? 0) & ~(this.elsewhere[piece] ?? 0);
   }
 
   setNeed(piece: number, mask: number): void {
-    const open = this.open(piece);
-    this.#uncount(piece);
+    const [open, far] = this.#uncount(piece);
     this.need[piece] = mask;
-    this.#count(piece, open);
+    this.#count(piece, open, far);
   }
 
   setFlying(piece: number, mask: number): void {
-    const open = this.open(piece);
-    this.#uncount(piece);
+    const [open, far] = this.#uncount(piece);
     this.flying[piece] = mask;
-    this.#count(piece, open);
+    this.#count(piece, open, far);
   }
 
   setElsewhere(piece: number, mask: number): void {
-    this.#uncount(piece);
+    const [open, far] = this.#uncount(piece);
     this.elsewhere[piece] = mask;
-    this.#count(piece, this.open(piece));
+    this.#count(piece, open, far);
+  }
+
+  setCrossing(piece: number, crossing: Crossing): void {
+    const [open, far] = this.#uncount(piece);
+    this.crossings[piece] = crossing;
+    this.#count(piece, open, far);
   }
 
   /** Replaces what a peer shows. Returns the pieces of which it now shows chunks that nobody connected showed before. */
@@ -117,6 +151,13 @@ export class WantedPack {
     return fresh;
   }
 
+  /** Pieces of which near peers have begun to show chunks since the last call. */
+  takeNearFresh(): number[] {
+    const fresh = this.#nearFresh;
+    if (fresh.length > 0) this.#nearFresh = [];
+    return fresh;
+  }
+
   /** Takes single chunks from what a peer shows: it said it had them, and did not. */
   clearPeerMask(peer: PackPeer, piece: number, mask: number): void {
     const entry = this.peers.get(peer);
@@ -142,39 +183,52 @@ export class WantedPack {
   }
 
   #setPeerMask(peer: PackPeer, entry: PeerPack, piece: number, before: number, after: number): void {
-    this.#uncount(piece);
-    const open = this.open(piece);
+    const [open, far] = this.#uncount(piece);
     entry.masks[piece] = after;
-    this.#adjust(peer, entry, (open & before) !== 0, (open & after) !== 0);
+    const askable = peer.isNear ? open : far;
+    this.#adjust(peer, entry, (askable & before) !== 0, (askable & after) !== 0);
     this.holders[piece] = (this.holders[piece] ?? 0) + (after === 0 ? 0 : 1) - (before === 0 ? 0 : 1);
     let shown = after | (this.shown[piece] ?? 0);
+    let near = (peer.isNear ? after : 0) | (this.nearShown[piece] ?? 0);
     if ((before & ~after) !== 0) {
       shown = 0;
-      for (const other of this.peers.values()) shown |= other.masks[piece] ?? 0;
+      near = 0;
+      for (const [other, { masks }] of this.peers) {
+        shown |= masks[piece] ?? 0;
+        if (other.isNear) near |= masks[piece] ?? 0;
+      }
     }
     this.shown[piece] = shown;
-    this.#count(piece, open);
+    if (peer.isNear && (near & ~(this.nearShown[piece] ?? 0)) !== 0) this.#nearFresh.push(piece);
+    this.nearShown[piece] = near;
+    this.#count(piece, open, far);
   }
 
-  #uncount(piece: number): void {
+  /** Before a change. Returns what is open near and far, for `#count` after it. */
+  #uncount(piece: number): readonly [open: number, far: number] {
     const open = this.open(piece);
-    if (open === 0) return;
-    if (this.unmetMask(piece) !== 0) this.#addUnmet(-1);
-    else if ((open & ~(this.shown[piece] ?? 0)) !== 0) this.#addDistant(-1);
+    if (open === 0) return [0, 0];
+    this.#step(piece, open, -1);
+    return [open, this.openFar(piece)];
   }
 
-  /** Counts the piece again, and corrects each peer's `available` where the open chunks changed from `openBefore`. */
-  #count(piece: number, openBefore: number): void {
+  /** Counts the piece again, and corrects each peer's `available` where what is open to it has changed. */
+  #count(piece: number, openBefore: number, farBefore: number): void {
     const open = this.open(piece);
-    if (open !== 0) {
-      if (this.unmetMask(piece) !== 0) this.#addUnmet(1);
-      else if ((open & ~(this.shown[piece] ?? 0)) !== 0) this.#addDistant(1);
-    }
-    if (open === openBefore) return;
+    if (open !== 0) this.#step(piece, open, 1);
+    const far = this.openFar(piece);
+    if (open === openBefore && far === farBefore) return;
     for (const [peer, entry] of this.peers) {
       const mask = entry.masks[piece] ?? 0;
-      this.#adjust(peer, entry, (mask & openBefore) !== 0, (mask & open) !== 0);
+      if (peer.isNear) this.#adjust(peer, entry, (mask & openBefore) !== 0, (mask & open) !== 0);
+      else this.#adjust(peer, entry, (mask & farBefore) !== 0, (mask & far) !== 0);
     }
+  }
+
+  #step(piece: number, open: number, step: 1 | -1): void {
+    if (this.unmetMask(piece) !== 0) this.#addUnmet(step);
+    else if ((open & ~(this.shown[piece] ?? 0)) !== 0) this.#addDistant(step);
+    if (this.crossings[piece] === 0 && this.farMask(piece) !== 0) this.waiting += step;
   }
 
   #addUnmet(step: 1 | -1): void {
