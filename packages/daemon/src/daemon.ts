@@ -110,6 +110,8 @@ export interface DaemonStatus {
   readonly peers: number;
   /** Known to be alive, this node included. */
   readonly members: number;
+  /** Plain bytes of pieces from and to members of other zones, since the daemon started. */
+  readonly crossZone: { readonly receivedBytes: number; readonly sentBytes: number };
   readonly swarm: unknown;
 }
 

@@ -46,6 +46,8 @@ export interface SwarmView {
     readonly peers: number;
     readonly bannedPeers: number;
     readonly sentBytes: number;
+    readonly crossZoneSentBytes: number;
+    readonly crossZoneReceivedBytes: number;
   };
 }
 
@@ -254,6 +256,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         memory: { rssBytes: process.memoryUsage.rss() },
         peers: figures.peers,
         members: figures.members,
+        crossZone: { receivedBytes: figures.crossZoneReceivedBytes, sentBytes: figures.crossZoneSentBytes },
         swarm: deps.swarmView.status(),
       };
     },
@@ -328,6 +331,8 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       metrics.set('quarry_peers', figures.peers);
       metrics.set('quarry_banned_peers', figures.bannedPeers);
       metrics.set('quarry_sent_bytes_total', figures.sentBytes);
+      metrics.set('quarry_cross_zone_sent_bytes_total', figures.crossZoneSentBytes);
+      metrics.set('quarry_cross_zone_received_bytes_total', figures.crossZoneReceivedBytes);
       return await metrics.text();
     },
     close: deps.close,

@@ -156,6 +156,7 @@ export function addStatus(program: Command, context: CliContext): void {
           `origin  ${status.origin}`,
           `memory  ${formatBytes(status.memory.rssBytes)}`,
           `peers   ${status.peers} connected, ${status.members} members`,
+          `zones   ${formatBytes(status.crossZone.receivedBytes)} came from other zones, ${formatBytes(status.crossZone.sentBytes)} went there`,
           `swarm   ${JSON.stringify(status.swarm)}`,
         ].join('\n'),
       );

@@ -26,7 +26,7 @@ export const settings: Settings = {
     kind: text,
     default: 'default',
     flag: 'zone',
-    doc: 'Rack or availability zone, told to the other members.',
+    doc: 'Rack or availability zone. Nodes of one zone fetch from each other; what none of them has, one fetches for all.',
   },
   'network.listen': {
     kind: textList,

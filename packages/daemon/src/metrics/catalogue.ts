@@ -29,6 +29,8 @@ export type MetricName =
   | 'quarry_duplicate_bytes_total'
   | 'quarry_bad_chunks_total'
   | 'quarry_sent_bytes_total'
+  | 'quarry_cross_zone_sent_bytes_total'
+  | 'quarry_cross_zone_received_bytes_total'
   | 'quarry_ingested_images_total'
   | 'quarry_ingested_bytes_total';
 
@@ -52,6 +54,8 @@ export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
   quarry_duplicate_bytes_total: counter('Plain bytes that arrived and were there already.'),
   quarry_bad_chunks_total: counter('Chunks received that did not have their digest.'),
   quarry_sent_bytes_total: counter('Plain bytes of pieces given to other members.'),
+  quarry_cross_zone_sent_bytes_total: counter('Of these, bytes given to members of other zones; both must name one.'),
+  quarry_cross_zone_received_bytes_total: counter('Plain bytes of pieces that came from members of other zones.'),
   quarry_ingested_images_total: counter('Images ingested, by how it ended.', 'result'),
   quarry_ingested_bytes_total: counter('Bytes of images ingested.'),
 };
