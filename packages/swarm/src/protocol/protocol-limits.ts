@@ -22,6 +22,8 @@ export interface ProtocolLimits {
   readonly maxRedirects: number;
   readonly maxPieceAnswerBytes: number;
   readonly maxAskAnswerBytes: number;
+  readonly maxBudgetBytes: number;
+  readonly maxBudgetMs: number;
 }
 
 const PIECE_SET_BYTES = 1 + 32 + 2 + limits.maxPiecesPerPack * 3;
@@ -52,4 +54,8 @@ export const protocolLimits: ProtocolLimits = Object.freeze({
   maxPieceAnswerBytes: 16 + limits.maxPieceBytes,
   /** The larger of a piece with its name and what a seeder lacks. */
   maxAskAnswerBytes: 64 + limits.maxPieceBytes,
+  /** An ask for a part of the origin budget, or its answer. */
+  maxBudgetBytes: 96,
+  /** A lease, and a promise of a share. */
+  maxBudgetMs: 600_000,
 });

@@ -9,6 +9,7 @@ export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   tellHaves: '/quarry/haves/tell/1',
   piece: '/quarry/piece/1',
   ask: '/quarry/ask/1',
+  originBudget: '/quarry/budget/1',
 });
 
 export type ProtocolName =
@@ -20,7 +21,8 @@ export type ProtocolName =
   | 'haves'
   | 'tellHaves'
   | 'piece'
-  | 'ask';
+  | 'ask'
+  | 'originBudget';
 
 export const topics: Readonly<Record<'members' | 'haves', string>> = Object.freeze({
   members: 'quarry/members/1',

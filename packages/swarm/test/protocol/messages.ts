@@ -22,6 +22,12 @@ import {
 import { decodeHavesMessage, encodeHavesMessage } from '../../src/protocol/haves-message.ts';
 import { decodeHelloAnswer, encodeHelloAnswer } from '../../src/protocol/hello.ts';
 import { decodeMemberRecord, encodeMemberRecord } from '../../src/protocol/member-record.ts';
+import {
+  decodeBudgetAnswer,
+  decodeBudgetAsk,
+  encodeBudgetAnswer,
+  encodeBudgetAsk,
+} from '../../src/protocol/origin-budget.ts';
 import { pieceSetOf } from '../../src/protocol/piece-set.ts';
 import {
   decodeFindRecords,
@@ -78,6 +84,29 @@ const memberArb = fc.record({
   sequence: sequenceArb,
   sentAtMs: sequenceArb,
   ttlMs: fc.nat(3_600_000),
+});
+const limitArb = fc.oneof(fc.constant(Infinity), fc.nat({ max: 2 ** 40 }));
+const budgetAskArb = fc
+  .record({
+    sequence: sequenceArb,
+    token: sequenceArb,
+    members: fc.integer({ min: 1, max: 10_000 }),
+    lends: fc.boolean(),
+    lentReads: fc.nat(100),
+    wantsReads: fc.nat(100),
+    heldReads: fc.nat(100),
+    sends: fc.boolean(),
+    wantsBytesPerSecond: limitArb,
+  })
+  .map((ask) => ({ ...ask, lentReads: ask.lends ? ask.lentReads : 0 }));
+const budgetAnswerArb = fc.record({
+  token: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  leaseMs: fc.nat(600_000),
+  promiseMs: fc.nat(600_000),
+  bytesPerSecond: limitArb,
+  reads: fc.nat(100),
+  keepReads: fc.oneof(fc.constant(Infinity), fc.integer({ min: 100, max: 1000 })),
+  budget: fc.record({ bytesPerSecond: limitArb, reads: limitArb }),
 });
 const bodyArb = fc.uint8Array({ maxLength: 200 });
 const pieceArb = fc.record({ pack: packArb, piece: fc.nat(255), mask: fc.integer({ min: 1, max: 0xffff }) });
@@ -180,6 +209,8 @@ export const messageKinds: readonly MessageKind[] = [
     encodeAskRefusal,
     decodeAskAnswer,
   ),
+  kind('ask for a part of the origin budget', budgetAskArb, encodeBudgetAsk, decodeBudgetAsk),
+  kind('lease of the origin budget', budgetAnswerArb, encodeBudgetAnswer, decodeBudgetAnswer),
   kind('request for a blob', fc.record({ id: bytes32, insists: fc.boolean() }), encodeGetBlob, decodeGetBlob),
   kind(
     'blob',
