@@ -51,6 +51,12 @@ test('the page states the scheduler’s numbers as they are', () => {
     `after ${scheduler.leaseGraceMs} ms of listening (${scheduler.seederPatienceMs / 1000} s while`,
     `_r_ × ${scheduler.leaseRankMs / 1000} s, or after _r_ × ${scheduler.leaseSkipMs / 1000} s`,
     `_targetDegree_ (${swarmDefaults.targetDegree})`,
+    `while these are at most ${swarmDefaults.maxZoneMates}; else`,
+    `carried no piece for ${swarmDefaults.excessIdleMs / 1000} s`,
+    `for _r_ × ${scheduler.crossRankMs / 1000} s (or four times`,
+    `or after _r_ × ${scheduler.crossSkipMs / 1000} s whatever was seen: a leader`,
+    `in ${scheduler.slowMatesMs / 1000} s, while the window had room`,
+    `a quarter of it or ${scheduler.minFarWindow}, whichever is most`,
     `${swarmDefaults.tellMs} ms after a change or after ${swarmDefaults.tellPieces} changed pieces`,
     `still needed ${ledger.regiveAfterMs / 1000} s after it left`,
   ]) {
