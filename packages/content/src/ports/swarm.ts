@@ -37,10 +37,28 @@ export interface PackWant {
   readonly chunks: ChunkSet;
 }
 
-/** Reads pieces from outside the swarm (an origin through a manifest). Verified by whoever made it: it returns nothing else. */
+/** Chunks of one piece of a pack that is known from the context. */
+export interface PieceWant {
+  readonly piece: number;
+  readonly mask: number;
+}
+
+/** Reads pieces from outside the swarm (an origin through a manifest). */
 export interface PieceSource {
   readonly kind: SourceKind;
-  readPiece(pack: PackId, piece: number, mask: number, waiting?: Waiting): Promise<VerifiedPiece>;
+  /**
+   * Reads pieces of a pack in the order given, in as few reads as the source needs: pieces that follow each other there come out of one stream. Each is
+   * verified before it is yielded, and stays good when a later one fails. Nothing is read before the first is asked for, and no more than one piece
+   * ahead of the reader is kept; a reader that leaves early ends the stream. Rejects with the source's errors, or the signal's reason.
+   */
+  readPieces(
+    pack: PackId,
+    wants: readonly PieceWant[],
+    options?: Waiting & {
+      /** Called with every buffer that arrives, also of bytes between two pieces that nobody wants. */
+      readonly onBytes?: ((bytes: number) => void) | undefined;
+    },
+  ): AsyncIterable<VerifiedPiece>;
   /** Whether the source can give these chunks at all (an origin gives only what its image contains). */
   covers(pack: PackId, piece: number, mask: number): boolean;
 }

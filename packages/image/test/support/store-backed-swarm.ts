@@ -9,6 +9,7 @@ import type {
   PieceSource,
   SourceKind,
   Swarm,
+  VerifiedPiece,
 } from '@quarry/content';
 import { CodedError } from '@quarry/runtime';
 
@@ -88,14 +89,16 @@ export function createStoreBackedSwarm(store: PackStore, peers: readonly Peer[])
   };
 }
 
-function resort(
+async function resort(
   source: PieceSource | undefined,
   pack: PackId,
   piece: number,
   mask: number,
   signal: AbortSignal | undefined,
-): ReturnType<PieceSource['readPiece']> {
-  if (source?.covers(pack, piece, mask)) return source.readPiece(pack, piece, mask, { signal });
+): Promise<VerifiedPiece> {
+  if (source?.covers(pack, piece, mask)) {
+    for await (const read of source.readPieces(pack, [{ piece, mask }], { signal })) return read;
+  }
   throw new CodedError('SWARM_NO_SOURCE', `nobody has piece ${piece} of pack ${pack}`, { details: { pack, piece } });
 }
 

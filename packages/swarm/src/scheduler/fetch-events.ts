@@ -1,5 +1,6 @@
 import type { PackDescriptor, PackId } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
+import type { RunPiece } from './flight.ts';
 import type { PieceMasks } from './piece-masks.ts';
 
 export type Role = 'node' | 'seeder';
@@ -58,7 +59,12 @@ export type FetchEvent =
   /** A connected peer shows exactly these chunks of a pack. */
   | { readonly kind: 'peerHas'; readonly peer: PeerId; readonly pack: PackId; readonly masks: PieceMasks }
   /** Of these pieces it shows exactly these chunks from now on, of the others of the pack what it showed before: what most news are. */
-  | { readonly kind: 'peerChanged'; readonly peer: PeerId; readonly pack: PackId; readonly pieces: readonly PieceMask[] }
+  | {
+      readonly kind: 'peerChanged';
+      readonly peer: PeerId;
+      readonly pack: PackId;
+      readonly pieces: readonly PieceMask[];
+    }
   /** Pieces that members without a connection show, taken together. */
   | { readonly kind: 'elsewhere'; readonly pack: PackId; readonly masks: PieceMasks }
   /** The other members that want a pack, for the order of leases; and those of them that are of this node's zone, for who fetches from outside. */
@@ -73,9 +79,9 @@ export type FetchEvent =
   /** How many seeders there are as far as is known, connected or not. */
   | { readonly kind: 'seeders'; readonly count: number }
   | { readonly kind: 'rates'; readonly downloadBytesPerSecond: number; readonly originBytesPerSecond: number }
-  /** Bytes of an answer have arrived, to a request or an ask. */
+  /** Bytes of an answer have arrived, to a request, an ask or the read of a run. */
   | { readonly kind: 'progress'; readonly request: number }
-  /** A piece arrived and has its digests; it is being written. An ask's answer says which piece it was. */
+  /** A piece arrived and has its digests; it is being written. An ask's answer says which piece it was; a piece of a run has its own number. */
   | { readonly kind: 'verified'; readonly request: number; readonly given?: GivenPiece | undefined }
   /** What was verified has been written (`present` was said before), or could not be. */
   | { readonly kind: 'landed'; readonly request: number }
@@ -117,13 +123,16 @@ export type FetchAction =
   | { readonly kind: 'cancel'; readonly request: number }
   /** Place the one standing ask with a seeder. */
   | { readonly kind: 'ask'; readonly request: number; readonly seeder: PeerId; readonly entries: readonly AskEntry[] }
-  /** Read chunks from outside the swarm. Reported like a request. */
+  /**
+   * Read a run of pieces from outside the swarm, in this order. `progress` and `failed` are reported with the run's number; each piece, as it
+   * arrives, like a request of its own (`verified`, `present`, `landed`) with the piece's. When all have been verified the run is over without a word;
+   * those that had not been when it fails are open again. `cancel` names the run.
+   */
   | {
       readonly kind: 'readLastResort';
       readonly request: number;
       readonly pack: PackId;
-      readonly piece: number;
-      readonly mask: number;
+      readonly pieces: readonly RunPiece[];
     }
   /** Connect to a member that shows this piece: no connected one does. */
   | { readonly kind: 'seek'; readonly pack: PackId; readonly piece: number }

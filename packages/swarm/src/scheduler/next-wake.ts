@@ -42,16 +42,10 @@ export function nextWatchMs(state: SchedulerState): number {
   let watchMs = Infinity;
   for (const flight of state.flights.all.values()) {
     if (flight.isLanding) continue;
-    const dueMs =
-      flight.source === 'lastResort'
-        ? flight.startedAtMs + options.leaseDeadlineMs
-        : Math.min(
-            flight.progressAtMs + stallMs,
-            flight.startedAtMs + options.requestDeadlineMs,
-            flight.twin ? Infinity : hedgeDueMs(flight, patienceMs),
-          );
-    watchMs = Math.min(watchMs, dueMs);
+    const hedgeMs = flight.twin ? Infinity : hedgeDueMs(flight, patienceMs);
+    watchMs = Math.min(watchMs, flight.progressAtMs + stallMs, flight.startedAtMs + options.requestDeadlineMs, hedgeMs);
   }
+  for (const run of state.flights.runs.values()) watchMs = Math.min(watchMs, run.progressAtMs + options.leaseStallMs);
   for (const { seeder } of state.seeders) {
     if (seeder.ask) watchMs = Math.min(watchMs, seeder.ask.progressAtMs + options.askStallMs);
   }

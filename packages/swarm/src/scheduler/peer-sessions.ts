@@ -1,5 +1,6 @@
 import type { PeerId } from '../ports/network.ts';
 import type { Role } from './fetch-events.ts';
+import { restartTurns } from './lease-state.ts';
 import { forgetPeer, setNear } from './peer-credit.ts';
 import { losePeerAsMate } from './plan-crossings.ts';
 import { SchedulerPeer } from './scheduler-peer.ts';
@@ -37,7 +38,7 @@ export function losePeer(state: SchedulerState, id: PeerId): void {
   losePeerAsMate(state, id);
   for (const { wanted, unmet } of packs) {
     const lease = state.packs.get(wanted.descriptor.id)?.lease;
-    if (lease?.sinceMs !== undefined && wanted.unmet > unmet) lease.sinceMs = state.nowMs;
+    if (lease && wanted.unmet > unmet) restartTurns(lease);
   }
   peer.seeder.notBeforeMs = 0;
   peer.seeder.fruitlessSinceMs = undefined;

@@ -1,44 +1,45 @@
 import { maskedBytes } from '@quarry/content';
-import type { PeerId } from '../ports/network.ts';
-import { pieceScore } from './rendezvous.ts';
+import { isOurTurn } from './lease-turns.ts';
 import { watchFrom } from './scheduler-state.ts';
 import type { PackState, SchedulerState } from './scheduler-state.ts';
 import { isResponsive, seededMask } from './standing-asks.ts';
 
-/** Pieces looked at in one go; the next look goes on from there. */
-const MAX_LOOKS = 512;
+/** A look that found nothing to read is not repeated before. */
+const LOOK_PAUSE_MS = 10;
 
 /**
- * Who reads a piece from outside the swarm when no seeder can give it: the member that rendezvous hashing ranks first among those known to
- * want the pack. Rank r may read after r × leaseRankMs in which no reader before it has shown a piece of its own; after r × leaseSkipMs
- * whatever it showed, for it may lack just this one. All read in one common order, so that nobody is left with the last pieces.
+ * Reads from outside the swarm what no seeder can give and nobody shows: runs of consecutive pieces, because a read costs the store the same whatever
+ * its length. Who reads a run is decided by rendezvous hashing (lease-turns.ts). All read in one common order, over all packs, so that nobody is
+ * left with the last pieces, and a run begins only when less than `leaseFrontier` runs before it are still unknown: if all were read at once,
+ * each would come so slowly that there was nothing to exchange until the end (prototype: 2.04 × T*, 1.09 with a frontier).
  */
 export function planLeases(state: SchedulerState): void {
   const { lease, options, nowMs, flights } = state;
-  if (state.totals.unmet === 0) return;
-  let looks = 0;
-  for (const pack of state.packs.values()) {
+  if (state.totals.unmet === 0 || flights.runs.size >= options.leaseReads) return;
+  if (Math.max(lease.notBeforeMs, lease.lookNotBeforeMs) > nowMs) return;
+  let unknownRuns = 0;
+  for (const pack of inCommonOrder(state)) {
     if (!isOpenForLeases(state, pack)) continue;
-    const { order } = pack.lease;
-    for (let i = 0; i < order.length && looks < MAX_LOOKS; i += 1, looks += 1) {
-      if (flights.lastResortReads >= options.leaseReads || lease.notBeforeMs > nowMs) return;
-      const piece = order[pack.lease.cursor] ?? 0;
-      const mask = leasableMask(state, pack, piece);
-      if (mask !== 0 && isOurTurn(state, pack, piece)) readLastResort(state, pack, piece, mask);
-      pack.lease.cursor = (pack.lease.cursor + 1) % order.length;
+    const { order, runs, runPieces } = pack.lease;
+    for (const run of order) {
+      const unknown = unknownPieces(pack, run);
+      if (unknown === 0) continue;
+      const page = runs[run];
+      if (page) page.dueAtMs ??= nowMs;
+      if (isOurTurn(state, pack, run)) startRun(state, pack, run);
+      if (flights.runs.size >= options.leaseReads || lease.notBeforeMs > nowMs) return;
+      unknownRuns += unknown / runPieces;
+      if (unknownRuns >= options.leaseFrontier) break;
     }
+    if (unknownRuns >= options.leaseFrontier) break;
   }
+  lease.lookNotBeforeMs = nowMs + LOOK_PAUSE_MS;
 }
 
-/** A piece has become visible: whoever should have read it has proved alive. */
-export function notePieceShown(state: SchedulerState, pack: PackState, piece: number): void {
-  let leader: PeerId | undefined;
-  let best = pieceScore(pack.lease.ownKey, piece);
-  for (const { id, key } of pack.lease.rivals) {
-    const score = pieceScore(key, piece);
-    if (score > best) [leader, best] = [id, score];
-  }
-  if (leader !== undefined) pack.lease.shownAtMs.set(leader, state.nowMs);
+/** The same relative order on all nodes, whatever other packs each of them wants. */
+function inCommonOrder(state: SchedulerState): PackState[] {
+  const open = [...state.packs.values()].filter(({ wanted }) => wanted.unmet > 0);
+  return open.sort((a, b) => a.lease.packKey - b.lease.packKey);
 }
 
 /** Also notes since when no seeder can give what is open. */
@@ -63,47 +64,49 @@ function graceMs(state: SchedulerState, responsiveSeeders: number): number {
   return state.lease.knownSeeders > responsiveSeeders ? seederPatienceMs : leaseGraceMs;
 }
 
+/** Pieces of the run of which nobody shows what this node needs; also those that it is reading. */
+function unknownPieces({ wanted, lease }: PackState, run: number): number {
+  let count = 0;
+  const end = Math.min(wanted.need.length, (run + 1) * lease.runPieces);
+  for (let piece = run * lease.runPieces; piece < end; piece += 1) {
+    const need = wanted.need[piece] ?? 0;
+    if ((need & ~(wanted.shown[piece] ?? 0) & ~(wanted.elsewhere[piece] ?? 0)) !== 0) count += 1;
+  }
+  return count;
+}
+
 function leasableMask(state: SchedulerState, pack: PackState, piece: number): number {
   const open = pack.wanted.unmetMask(piece) & (pack.wanted.cover?.[piece] ?? 0);
   return open === 0 ? 0 : open & ~seededMask(state, pack, piece);
 }
 
-function isOurTurn(state: SchedulerState, pack: PackState, piece: number): boolean {
-  const { lease } = pack;
-  const own = pieceScore(lease.ownKey, piece);
-  const sinceMs = (lease.sinceMs ?? state.nowMs) + state.options.leaseGraceMs;
-  let rank = 0;
-  let lastShownMs = sinceMs;
-  for (const { id, key } of lease.rivals) {
-    if (pieceScore(key, piece) <= own) continue;
-    rank += 1;
-    lastShownMs = Math.max(lastShownMs, lease.shownAtMs.get(id) ?? 0);
-  }
-  const { leaseRankMs, leaseSkipMs } = state.options;
-  return state.nowMs >= Math.min(lastShownMs + rank * leaseRankMs, sinceMs + rank * leaseSkipMs);
-}
-
-function readLastResort(state: SchedulerState, pack: PackState, piece: number, mask: number): void {
-  const { lease, nowMs } = state;
+/** Begins to read what is still missing of the run, if anything is. */
+function startRun(state: SchedulerState, pack: PackState, run: number): void {
+  const { lease, nowMs, flights } = state;
   const { descriptor } = pack.wanted;
+  const { runPieces } = pack.lease;
   const request = state.nextRequest;
-  state.nextRequest += 1;
-  watchFrom(state, nowMs + state.options.leaseDeadlineMs);
-  state.flights.add({
+  const pieces: { request: number; piece: number; mask: number }[] = [];
+  let bytes = 0;
+  const end = Math.min(descriptor.pieceCount, (run + 1) * runPieces);
+  for (let piece = run * runPieces; piece < end; piece += 1) {
+    const mask = leasableMask(state, pack, piece);
+    if (mask === 0) continue;
+    pieces.push({ request: request + 1 + pieces.length, piece, mask });
+    bytes += maskedBytes(descriptor, piece, mask);
+  }
+  if (pieces.length === 0) return;
+  state.nextRequest += 1 + pieces.length;
+  flights.addRun({
     request,
-    source: 'lastResort',
-    peer: undefined,
     pack: pack.wanted,
-    piece,
-    mask,
+    run,
+    left: new Map(pieces.map((one) => [one.request, one])),
     startedAtMs: nowMs,
+    pieceAtMs: nowMs,
     progressAtMs: nowMs,
-    longestGapMs: 0,
-    twin: undefined,
-    isHedge: false,
-    hedgeNotBeforeMs: 0,
-    isLanding: false,
   });
-  lease.notBeforeMs = nowMs + lease.bucket.take(nowMs, maskedBytes(descriptor, piece, mask));
-  state.actions.push({ kind: 'readLastResort', request, pack: descriptor.id, piece, mask });
+  watchFrom(state, nowMs + state.options.leaseStallMs);
+  lease.notBeforeMs = nowMs + lease.bucket.take(nowMs, bytes);
+  state.actions.push({ kind: 'readLastResort', request, pack: descriptor.id, pieces });
 }

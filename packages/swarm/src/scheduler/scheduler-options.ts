@@ -45,14 +45,20 @@ export interface SchedulerOptions {
   readonly leaseGraceMs: number;
   /** The same while a seeder is known that is not connected, or does not answer. */
   readonly seederPatienceMs: number;
-  /** A piece whose reader shows nothing for this long passes to the next in rank. */
+  /**
+   * What is read from the last resort in one go: as many consecutive pieces as this holds. Nodes that disagree would read the same bytes.
+   * Large enough to make Glance's 18 ms a read small, small enough that 64 MiB still have eight readers: one does not fill the store's link.
+   */
+  readonly leaseRunBytes: number;
+  /** Runs that are read at once by all nodes together: the next begins when so many are not yet known to exist anywhere. */
+  readonly leaseFrontier: number;
+  /** A run whose reader shows nothing for this long passes to the next in rank; longer where pieces come slowly, up to the second. */
   readonly leaseRankMs: number;
-  /** The same when the reader shows other pieces, but not this one. */
-  readonly leaseSkipMs: number;
-  /** Reads from the last resort at once. */
+  readonly maxLeaseRankMs: number;
+  /** Runs read by this node at once. */
   readonly leaseReads: number;
-  /** A read from the last resort that takes longer is broken off. */
-  readonly leaseDeadlineMs: number;
+  /** A read from the last resort that brings nothing for this long is broken off. */
+  readonly leaseStallMs: number;
   /** Pause after a failed read; doubles up to the second. */
   readonly firstLeasePauseMs: number;
   readonly maxLeasePauseMs: number;
@@ -93,10 +99,12 @@ export const schedulerDefaults: SchedulerOptions = Object.freeze({
   fruitlessMs: 25_000,
   leaseGraceMs: 300,
   seederPatienceMs: 3000,
+  leaseRunBytes: 8 * 1024 * 1024,
+  leaseFrontier: 32,
   leaseRankMs: 2000,
-  leaseSkipMs: 10_000,
-  leaseReads: 2,
-  leaseDeadlineMs: 30_000,
+  maxLeaseRankMs: 10_000,
+  leaseReads: 1,
+  leaseStallMs: 30_000,
   firstLeasePauseMs: 500,
   maxLeasePauseMs: 8000,
   minFarWindow: 4,

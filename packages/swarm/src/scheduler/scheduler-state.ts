@@ -6,6 +6,7 @@ import type { CrossingState } from './crossing-state.ts';
 import type { FetchAction, FetchWant } from './fetch-events.ts';
 import { createFlightTable } from './flight.ts';
 import type { FlightTable } from './flight.ts';
+import type { LeaseState } from './lease-state.ts';
 import type { PieceMasks } from './piece-masks.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
@@ -21,21 +22,6 @@ export interface FetchState {
   readonly wants: readonly FetchWant[];
   missingChunks: number;
   progressAtMs: number;
-}
-
-/** Whose turn it is to read from the last resort, for one pack. */
-export interface LeaseState {
-  /** The other members that want the pack, as rendezvous keys; and this node's own. */
-  rivals: readonly { readonly id: PeerId; readonly key: number }[];
-  readonly ownKey: number;
-  /** Pieces in the order that all nodes share. */
-  readonly order: Uint16Array;
-  /** Where in the order the next look begins. */
-  cursor: number;
-  /** Since when no seeder could give the pack's open chunks; undefined while one can. */
-  sinceMs: number | undefined;
-  /** When each rival last let a piece be seen that was its to read. */
-  readonly shownAtMs: Map<PeerId, number>;
 }
 
 export interface PackState {
@@ -77,6 +63,13 @@ export interface SchedulerState {
   readonly lease: {
     readonly bucket: TokenBucket;
     notBeforeMs: number;
+    lookNotBeforeMs: number;
+    /** Between two pieces of a run, here or elsewhere. */
+    readonly gapMs: Smoothed;
+    /** Rivals that were seen to read what was theirs: when last, and how far they are in the common order. */
+    readonly readers: Map<PeerId, { readonly shownAtMs: number; readonly position: number }>;
+    /** When any rival last let a new piece be seen; -Infinity if none has. */
+    lastShownMs: number;
     pauseMs: number;
     originBytesPerSecond: number;
     members: number;
@@ -124,6 +117,10 @@ export function createSchedulerState(
     lease: {
       bucket: createTokenBucket(unlimited),
       notBeforeMs: 0,
+      lookNotBeforeMs: 0,
+      gapMs: createSmoothed(options.maxLeaseRankMs),
+      readers: new Map(),
+      lastShownMs: -Infinity,
       pauseMs: 0,
       originBytesPerSecond: Infinity,
       members: 1,

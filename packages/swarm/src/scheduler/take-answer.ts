@@ -1,5 +1,5 @@
 import type { FetchEvent, GivenPiece } from './fetch-events.ts';
-import type { Flight } from './flight.ts';
+import type { Flight, RunFlight } from './flight.ts';
 import { countFalseHave, countGiven, parkStalled } from './peer-credit.ts';
 import { banPeer } from './peer-sessions.ts';
 import type { SchedulerPeer, StandingAsk } from './scheduler-peer.ts';
@@ -19,7 +19,9 @@ export type AnswerEvent = Extract<FetchEvent, { readonly request: number }>;
 /** News of one request, ask or read. Of what was cancelled nothing is known any more, and its late news is dropped. */
 export function takeAnswer(state: SchedulerState, event: AnswerEvent): void {
   const flight = state.flights.all.get(event.request);
+  const run = flight ? undefined : state.flights.findRun(event.request);
   if (flight) takeFlightNews(state, flight, event);
+  else if (run) takeRunNews(state, run, event);
   else {
     const ask = findAsk(state, event.request);
     if (ask) takeAskNews(state, ask, event);
@@ -42,7 +44,6 @@ function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEven
       if (flight.peer?.isNear === false) state.zone.pieceTimeMs.observe(nowMs - flight.startedAtMs);
     }
     if (flight.peer) countGiven(flight.peer, flight.pack.descriptor.id);
-    if (flight.source === 'lastResort') state.lease.pauseMs = 0;
     const { twin } = flight;
     state.flights.land(flight);
     if (twin) breakOff(state, twin);
@@ -50,8 +51,27 @@ function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEven
     if (flight.isLanding) return;
     if (flight.twin) watchFrom(state, state.nowMs); // the other has no second source any more
     state.flights.remove(flight);
-    if (flight.source === 'lastResort') pauseLeases(state);
-    else if (flight.peer) blame(state, flight.peer, flight, event);
+    if (flight.peer) blame(state, flight.peer, flight, event);
+  }
+}
+
+/** Of a run: progress and failure with its own number, an arrival with the piece's. */
+function takeRunNews(state: SchedulerState, run: RunFlight, event: AnswerEvent): void {
+  const { nowMs } = state;
+  const piece = run.left.get(event.request);
+  if (event.kind === 'progress' || event.kind === 'verified') {
+    run.progressAtMs = nowMs;
+    const pack = state.packs.get(run.pack.descriptor.id);
+    if (pack) pack.progressAtMs = nowMs;
+  }
+  if (event.kind === 'verified' && piece) {
+    state.lease.pauseMs = 0;
+    state.lease.gapMs.observe(nowMs - run.pieceAtMs);
+    run.pieceAtMs = nowMs;
+    state.flights.landRunPiece(run, piece, nowMs);
+  } else if (event.kind === 'failed') {
+    state.flights.removeRun(run);
+    pauseLeases(state, run);
   }
 }
 

@@ -1,9 +1,9 @@
 import type { FetchEvent, GivenPiece } from './fetch-events.ts';
+import { createLeaseState } from './lease-state.ts';
 import { forgetPack } from './peer-credit.ts';
 import { bitCount, countMasked, emptyMasks } from './piece-masks.ts';
-import { commonOrder, memberKey } from './rendezvous.ts';
 import type { FetchState, PackState, SchedulerState } from './scheduler-state.ts';
-import { breakOff } from './watch-flights.ts';
+import { breakOff, breakOffRun } from './watch-flights.ts';
 import { WantedPack } from './wanted-pack.ts';
 
 const MAX_MISSING_NAMED = 16;
@@ -120,14 +120,7 @@ export function packFor(state: SchedulerState, descriptor: WantedPack['descripto
     wanted: new WantedPack(descriptor, state.totals),
     crossing: undefined,
     fetches: new Set(),
-    lease: {
-      rivals: [],
-      ownKey: memberKey(state.self, descriptor.id),
-      order: commonOrder(descriptor.id, descriptor.pieceCount),
-      cursor: 0,
-      sinceMs: undefined,
-      shownAtMs: new Map(),
-    },
+    lease: createLeaseState(descriptor, state.self, state.options.leaseRunBytes),
     progressAtMs: state.nowMs,
   };
   state.packs.set(descriptor.id, pack);
@@ -150,5 +143,9 @@ function cancelNeedless(state: SchedulerState, wanted: WantedPack): void {
   for (const flight of state.flights.all.values()) {
     if (flight.pack !== wanted || flight.isLanding) continue;
     if ((flight.mask & (wanted.need[flight.piece] ?? 0)) === 0) breakOff(state, flight);
+  }
+  for (const run of state.flights.runs.values()) {
+    const isNeeded = [...run.left.values()].some(({ piece, mask }) => (mask & (wanted.need[piece] ?? 0)) !== 0);
+    if (run.pack === wanted && !isNeeded) breakOffRun(state, run);
   }
 }

@@ -1,9 +1,10 @@
 import { hedge } from './fill-window.ts';
-import type { Flight } from './flight.ts';
+import type { Flight, RunFlight } from './flight.ts';
 import { parkStalled } from './peer-credit.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
 import { watchFrom } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
+import type { WantedPack } from './wanted-pack.ts';
 
 /**
  * What has not moved: after hedgeMs a second source is asked and whoever arrives first wins; after stallMs the request is broken off and its
@@ -16,12 +17,7 @@ export function watchFlights(state: SchedulerState): void {
   for (const flight of state.flights.all.values()) {
     if (flight.isLanding || !state.flights.all.has(flight.request)) continue;
     const ageMs = nowMs - flight.startedAtMs;
-    if (flight.source === 'lastResort') {
-      if (ageMs >= options.leaseDeadlineMs) {
-        breakOff(state, flight);
-        pauseLeases(state);
-      }
-    } else if (nowMs - flight.progressAtMs >= stallMs || ageMs >= options.requestDeadlineMs) {
+    if (nowMs - flight.progressAtMs >= stallMs || ageMs >= options.requestDeadlineMs) {
       breakOff(state, flight);
       const { peer } = flight;
       if (peer && nowMs - peer.progressAtMs >= stallMs) leaveStalled(state, peer);
@@ -29,6 +25,11 @@ export function watchFlights(state: SchedulerState): void {
     } else if (!flight.twin && nowMs >= hedgeDueMs(flight, patienceMs)) {
       if (!hedge(state, flight)) flight.hedgeNotBeforeMs = nowMs + patienceMs / 2;
     }
+  }
+  for (const run of state.flights.runs.values()) {
+    if (nowMs - run.progressAtMs < options.leaseStallMs) continue;
+    breakOffRun(state, run);
+    pauseLeases(state, run);
   }
 }
 
@@ -55,13 +56,35 @@ export function breakOff(state: SchedulerState, flight: Flight): void {
   state.actions.push({ kind: 'cancel', request: flight.request });
 }
 
-export function pauseLeases(state: SchedulerState): void {
+export function breakOffRun(state: SchedulerState, run: RunFlight): void {
+  state.flights.removeRun(run);
+  state.actions.push({ kind: 'cancel', request: run.request });
+}
+
+/**
+ * A run of which a peer comes to show a piece that has not arrived here is broken off: whoever has that piece read it, is ahead, and will read the rest.
+ * What is still shown by nobody is open again, under the same rules as any run.
+ */
+export function breakOffShown(state: SchedulerState, pack: WantedPack, fresh: readonly number[]): void {
+  for (const run of state.flights.runs.values()) {
+    if (run.pack !== pack) continue;
+    const isShown = [...run.left.values()].some(
+      ({ piece, mask }) => fresh.includes(piece) && (mask & (pack.shown[piece] ?? 0)) !== 0,
+    );
+    if (isShown) breakOffRun(state, run);
+  }
+}
+
+/** After a read that failed: the whole last resort rests, and this run for longer, or one that cannot be read would keep the others from being tried. */
+export function pauseLeases(state: SchedulerState, run: RunFlight): void {
   const { lease, options, nowMs } = state;
   lease.pauseMs = Math.min(
     options.maxLeasePauseMs,
     lease.pauseMs === 0 ? options.firstLeasePauseMs : lease.pauseMs * 2,
   );
-  lease.notBeforeMs = nowMs + lease.pauseMs;
+  lease.notBeforeMs = Math.max(lease.notBeforeMs, nowMs + lease.pauseMs);
+  const page = state.packs.get(run.pack.descriptor.id)?.lease.runs[run.run];
+  if (page) page.notBeforeMs = nowMs + 2 * lease.pauseMs;
 }
 
 /** Everything else that was asked of it would stall too. */

@@ -1,4 +1,4 @@
-import type { PackDescriptor, PackId, PackStore, PackWant, SourceKind, Swarm, VerifiedPiece } from '@quarry/content';
+import type { PackDescriptor, PackId, PackStore, PackWant, PieceWant, SourceKind, Swarm } from '@quarry/content';
 import type { FetchReport, PieceSource } from '@quarry/content';
 import type { Clock, Logger, Random } from '@quarry/runtime';
 import type { Network, PeerId } from '../ports/network.ts';
@@ -12,7 +12,7 @@ import { SwarmError } from '../swarm-error.ts';
 import { createFetchAccount } from './fetch-account.ts';
 import type { FetchAccount } from './fetch-account.ts';
 import { createRequestRunner } from './run-requests.ts';
-import type { RequestNews } from './run-requests.ts';
+import type { LastResortPiece, LastResortWaiting, RequestNews } from './run-requests.ts';
 import type { TrafficCounts } from './traffic-counts.ts';
 
 export interface FetcherDeps {
@@ -155,20 +155,28 @@ export function createFetcher(
     }
   };
 
-  const readLastResort = async (
+  /** Of several fetches with a last resort the first that covers a piece reads it; in their order, for each in the order of the run. */
+  async function* readLastResort(
     pack: PackId,
-    piece: number,
-    mask: number,
-    signal: AbortSignal,
-  ): Promise<{ piece: VerifiedPiece; source: SourceKind }> => {
+    wants: readonly PieceWant[],
+    waiting: LastResortWaiting,
+  ): AsyncGenerator<LastResortPiece> {
+    let left = wants;
     for (const { lastResort, packs: wanted } of running.values()) {
       if (!lastResort || !wanted.has(pack)) continue;
-      const covered = coveredMask(lastResort, pack, piece, mask);
-      if (covered === 0) continue;
-      return { piece: await lastResort.readPiece(pack, piece, covered, { signal }), source: lastResort.kind };
+      const covered = left
+        .map(({ piece, mask }) => ({ piece, mask: coveredMask(lastResort, pack, piece, mask) }))
+        .filter(({ mask }) => mask !== 0);
+      if (covered.length === 0) continue;
+      const { kind: source } = lastResort;
+      for await (const piece of lastResort.readPieces(pack, covered, waiting)) yield { piece, source };
+      left = left.filter(({ piece }) => !covered.some((one) => one.piece === piece));
     }
-    throw new SwarmError('SWARM_NO_SOURCE', 'no last resort covers the piece any more', { details: { pack, piece } });
-  };
+    if (left.length === 0) return;
+    throw new SwarmError('SWARM_NO_SOURCE', 'no last resort covers these pieces any more', {
+      details: { pack, pieces: left.map(({ piece }) => piece) },
+    });
+  }
 
   const requests = createRequestRunner({
     network,

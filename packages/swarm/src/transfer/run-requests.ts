@@ -1,5 +1,5 @@
 import { maskedBytes, verifyPiece } from '@quarry/content';
-import type { PackDescriptor, PackId, PackStore, SourceKind, VerifiedPiece } from '@quarry/content';
+import type { PackDescriptor, PackId, PackStore, PieceWant, SourceKind, VerifiedPiece } from '@quarry/content';
 import { isCodedError } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
 import type { Network, PeerId } from '../ports/network.ts';
@@ -29,15 +29,26 @@ export interface RequestRunnerDeps {
   readonly descriptorOf: (pack: PackId) => PackDescriptor | undefined;
   /** Peers that lied to this node, the latest last. */
   readonly distrusted: () => readonly PeerId[];
-  /** Reads from the last resort of a fetch that covers these chunks, or as many of them as one does. */
+  /** Reads pieces from the last resorts of the fetches that cover them, or as many of their chunks as one does. */
   readonly readLastResort: (
     pack: PackId,
-    piece: number,
-    mask: number,
-    signal: AbortSignal,
-  ) => Promise<{ readonly piece: VerifiedPiece; readonly source: SourceKind }>;
+    wants: readonly PieceWant[],
+    waiting: LastResortWaiting,
+  ) => AsyncIterable<LastResortPiece>;
+  /** Resolves when so many bytes may be taken from the last resort. Called before each piece of a run; default: at once. */
+  readonly pace?: (bytes: number, signal: AbortSignal) => Promise<void>;
   readonly say: (event: FetchEvent) => void;
   readonly heard: (news: RequestNews) => void;
+}
+
+export interface LastResortPiece {
+  readonly piece: VerifiedPiece;
+  readonly source: SourceKind;
+}
+
+export interface LastResortWaiting {
+  readonly signal: AbortSignal;
+  readonly onBytes: (bytes: number) => void;
 }
 
 /** What the scheduler need not know and the accounts must. */
@@ -58,6 +69,8 @@ interface Running {
 
 /** Progress is told at most this often: the scheduler looks at seconds. */
 const TELL_EVERY_MS = 20;
+/** Pieces of a run that may be waiting for the disk while the next is read. */
+const MAX_UNWRITTEN = 2;
 
 /** Does what the scheduler wants done: asks, checks every chunk, writes it, and says how it went. */
 export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
@@ -76,8 +89,12 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     };
 
   /** Says that it is here, writes it, says that it is written. */
-  const land = async (action: RequestAction, piece: VerifiedPiece, source: SourceKind): Promise<void> => {
-    const { request } = action;
+  const land = async (
+    action: RequestAction,
+    piece: VerifiedPiece,
+    source: SourceKind,
+    request: number = action.request,
+  ): Promise<void> => {
     const { id } = piece.descriptor;
     heard({ kind: 'bytes', action, source, bytes: piece.bytes.length });
     countDuplicates(piece);
@@ -158,13 +175,41 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     action: RequestAction & { kind: 'readLastResort' },
     current: Running,
   ): Promise<void> => {
-    const { pack, piece, mask } = action;
+    const { request, pack, pieces } = action;
+    const { signal } = current.controller;
+    const tell = onProgress(request, current);
+    const onBytes = (bytes: number): void => tell(current.receivedBytes + bytes);
+    const waiting = new Map(pieces.map((one) => [one.piece, one]));
+    const unwritten = new Set<Promise<void>>();
+    const read = deps.readLastResort(pack, pieces, { signal, onBytes })[Symbol.asyncIterator]();
     try {
-      const read = await deps.readLastResort(pack, piece, mask, current.controller.signal);
-      await land(action, read.piece, read.source);
+      for (const { piece, mask } of pieces) {
+        const descriptor = deps.descriptorOf(pack);
+        if (descriptor) await deps.pace?.(maskedBytes(descriptor, piece, mask), signal);
+        tell(current.receivedBytes); // to wait for its turn is not to stall
+        const next = await read.next();
+        signal.throwIfAborted();
+        if (next.done) break;
+        const { piece: arrived, source } = next.value;
+        const wanted = waiting.get(arrived.piece);
+        if (!wanted || arrived.descriptor.id !== pack)
+          throw new TypeError(`nobody asked for piece ${arrived.piece} of ${arrived.descriptor.id}`);
+        waiting.delete(arrived.piece);
+        current.receivedBytes = 0; // what follows belongs to the next piece
+        const landing = land(action, arrived, source, wanted.request).finally(() => unwritten.delete(landing));
+        unwritten.add(landing);
+        while (unwritten.size >= MAX_UNWRITTEN) await Promise.race(unwritten);
+      }
+      if (waiting.size > 0) {
+        throw new SwarmError('SWARM_NO_SOURCE', `the last resort ended ${waiting.size} pieces early`, {
+          details: { pack },
+        });
+      }
     } catch (error) {
-      heard({ kind: 'lastResortFailed', pack, error });
+      if (!signal.aborted) heard({ kind: 'lastResortFailed', pack, error });
       throw error;
+    } finally {
+      await read.return?.();
     }
   };
 

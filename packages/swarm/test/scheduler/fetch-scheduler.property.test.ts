@@ -22,16 +22,20 @@ interface Live {
   readonly piece: number;
   readonly mask: number;
   readonly isHedge: boolean;
+  /** Of a piece of a run: the run's number. */
+  readonly run?: number;
 }
 
 /** What a careful observer of events and actions knows, and the rules that must hold for every action. */
 class Observer {
   readonly #scheduler = createFetchScheduler(
     { self: peerId('self'), random: createSeededRandom(7) },
-    { window: WINDOW },
+    { window: WINDOW, leaseRunBytes: 5 * 4 * 65536 },
   );
   readonly live = new Map<number, Live>();
   readonly landing = new Map<number, Live>();
+  /** Runs of the last resort: what is still to come of each. */
+  readonly runs = new Map<number, Set<number>>();
   readonly asks = new Map<number, PeerId>();
   readonly shows = new Map<string, PieceMasks>();
   readonly connected = new Set<PeerId>();
@@ -43,35 +47,41 @@ class Observer {
   say(event: FetchEvent): void {
     for (const action of this.#scheduler.handle(event, this.nowMs)) this.#check(action);
     expect([...this.live.values()].filter((live) => live.peer && !live.isHedge).length).toBeLessThanOrEqual(WINDOW);
-    expect(this.live.size).toBeLessThanOrEqual(2 * WINDOW + schedulerDefaults.leaseReads);
+    expect([...this.live.values()].filter((live) => live.run === undefined).length).toBeLessThanOrEqual(2 * WINDOW);
+    expect(this.runs.size).toBeLessThanOrEqual(schedulerDefaults.leaseReads);
     const wakeAtMs = this.#scheduler.wakeAtMs();
     if (wakeAtMs !== undefined) expect(wakeAtMs).toBeGreaterThan(this.nowMs);
   }
 
   #check(action: FetchAction): void {
     switch (action.kind) {
-      case 'request':
+      case 'request': {
+        const { request, peer, pack, piece, mask, isHedge } = action;
+        expect(this.connected.has(peer) && !this.banned.has(peer), 'asks only who is there and not banned').toBe(true);
+        expect(mask & ~(this.shows.get(`${peer} ${pack}`)?.[piece] ?? 0), 'asks only for what was shown').toBe(0);
+        this.#begin(request, { peer, pack, piece, mask, isHedge });
+        return;
+      }
       case 'readLastResort': {
-        const { request, pack, piece, mask } = action;
-        const peer = action.kind === 'request' ? action.peer : undefined;
-        const isHedge = action.kind === 'request' && action.isHedge;
-        expect(mask & ~(this.need.get(pack)?.[piece] ?? 0), 'asks only for what is needed').toBe(0);
-        expect(mask).toBeGreaterThan(0);
-        if (peer !== undefined) {
-          expect(this.connected.has(peer) && !this.banned.has(peer), 'asks only who is there and not banned').toBe(
-            true,
-          );
-          expect(mask & ~(this.shows.get(`${peer} ${pack}`)?.[piece] ?? 0), 'asks only for what was shown').toBe(0);
+        const { request: run, pack, pieces } = action;
+        expect(pieces.length).toBeGreaterThan(0);
+        const numbers = pieces.map(({ piece }) => piece);
+        expect(numbers, 'reads in order').toEqual(numbers.toSorted((a, b) => a - b));
+        expect(new Set(numbers.map((piece) => Math.floor(piece / 5))).size, 'reads one run').toBe(1);
+        for (const { request, piece, mask } of pieces) {
+          this.#begin(request, { peer: undefined, pack, piece, mask, isHedge: false, run });
         }
-        const rivals = [...this.live.values(), ...this.landing.values()].filter(
-          (live) => live.pack === pack && live.piece === piece && (live.mask & mask) !== 0,
-        );
-        expect(rivals.length, 'asks two for the same chunks only to hedge, never three').toBe(isHedge ? 1 : 0);
-        if (isHedge) expect(rivals[0]?.peer).not.toBe(peer);
-        this.live.set(request, { peer, pack, piece, mask, isHedge });
+        this.runs.set(run, new Set(pieces.map(({ request }) => request)));
         return;
       }
       case 'cancel': {
+        const left = this.runs.get(action.request);
+        if (left) {
+          this.runs.delete(action.request);
+          for (const request of left) this.#forget(request);
+          return;
+        }
+        expect(this.live.get(action.request)?.run, 'cancels a run as a whole').toBeUndefined();
         expect(this.live.has(action.request) || this.asks.has(action.request), 'cancels only what is out').toBe(true);
         this.#forget(action.request);
         this.asks.delete(action.request);
@@ -96,6 +106,19 @@ class Observer {
     }
   }
 
+  #begin(request: number, live: Live): void {
+    const { peer, pack, piece, mask, isHedge } = live;
+    expect(mask & ~(this.need.get(pack)?.[piece] ?? 0), 'asks only for what is needed').toBe(0);
+    expect(mask).toBeGreaterThan(0);
+    const rivals = [...this.live.values(), ...this.landing.values()].filter(
+      (other) => other.pack === pack && other.piece === piece && (other.mask & mask) !== 0,
+    );
+    expect(rivals.length, 'asks two for the same chunks only to hedge, never three').toBe(isHedge ? 1 : 0);
+    if (isHedge) expect(rivals[0]?.peer).not.toBe(peer);
+    expect(this.live.has(request) || this.landing.has(request), 'uses a number once').toBe(false);
+    this.live.set(request, live);
+  }
+
   #forget(request: number): void {
     const live = this.live.get(request);
     this.live.delete(request);
@@ -110,15 +133,21 @@ class Observer {
   answer(request: number, outcome: 'good' | 'busy' | 'absent' | 'bad' | 'error'): void {
     const live = this.live.get(request);
     if (!live) return;
+    if (live.run !== undefined) this.runs.get(live.run)?.delete(request);
     if (outcome === 'good') {
+      if (live.run !== undefined && this.runs.get(live.run)?.size === 0) this.runs.delete(live.run);
       this.#forget(request);
       this.landing.set(request, live);
       this.say({ kind: 'verified', request });
     } else {
       this.#forget(request);
+      if (live.run !== undefined) {
+        for (const other of this.runs.get(live.run) ?? []) this.#forget(other);
+        this.runs.delete(live.run);
+        return this.say({ kind: 'failed', request: live.run, reason: 'error' });
+      }
       const shown = this.shows.get(`${live.peer} ${live.pack}`);
       if (outcome === 'absent' && shown) shown[live.piece] = (shown[live.piece] ?? 0) & ~live.mask;
-      if (outcome === 'bad' && live.peer === undefined) return this.say({ kind: 'failed', request, reason: 'error' });
       this.say({ kind: 'failed', request, reason: outcome, queueLength: 2 });
     }
   }

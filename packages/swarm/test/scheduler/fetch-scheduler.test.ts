@@ -11,6 +11,8 @@ import { peerId, somePack } from './packs.ts';
 const pack = somePack(80, 1); // 20 pieces of 4 chunks
 const all = fullMasks(pack);
 const none = emptyMasks(pack.pieceCount);
+/** Runs of one piece, where runs are not what the test is about. */
+const oneByOne: Partial<SchedulerOptions> = { leaseRunBytes: 4 * 65536, leaseReads: 100, leaseFrontier: 100 };
 const [A, B, C, SEEDER] = [peerId('a'), peerId('b'), peerId('c'), peerId('s')];
 
 type Kind = FetchAction['kind'];
@@ -37,7 +39,7 @@ function create(options: Partial<SchedulerOptions> = {}) {
       say({ kind: 'peerHas', peer, pack: pack.id, masks }, nowMs);
     },
     /** A piece arrives, is written, is present. */
-    arrive({ request, piece, mask }: Of<'request' | 'readLastResort'>, nowMs: number) {
+    arrive({ request, piece, mask }: { request: number; piece: number; mask: number }, nowMs: number) {
       say({ kind: 'verified', request }, nowMs);
       say({ kind: 'present', pack: pack.id, piece, mask }, nowMs);
       say({ kind: 'landed', request }, nowMs);
@@ -434,11 +436,11 @@ describe('the last resort', () => {
     const [ask] = scheduler.take('ask');
     scheduler.say({ kind: 'dry', request: ask?.request ?? 0, lacking: [{ pack: pack.id, masks: lacking }] }, 1);
     scheduler.pass(1, 1000);
-    expect(scheduler.take('readLastResort')).toMatchObject([{ piece: 4, mask: 0b0110 }]);
+    expect(scheduler.take('readLastResort')).toMatchObject([{ pieces: [{ piece: 4, mask: 0b0110 }] }]);
   });
 
-  test('is read by one alone, two pieces at a time, each once, after a moment of listening', () => {
-    const scheduler = create();
+  test('is read by one alone, run after run, each piece once, after a moment of listening', () => {
+    const scheduler = create({ leaseRunBytes: 4 * 4 * 65536 });
     scheduler.want(all, 0, { cover: all });
     scheduler.pass(0, schedulerDefaults.leaseGraceMs - 1);
     expect(scheduler.take('readLastResort')).toEqual([]);
@@ -447,19 +449,25 @@ describe('the last resort', () => {
       scheduler.say({ kind: 'tick' }, nowMs);
       const reads = scheduler.take('readLastResort');
       expect(reads.length).toBeLessThanOrEqual(schedulerDefaults.leaseReads);
-      for (const action of reads) {
-        read.push(action.piece);
-        scheduler.arrive(action, nowMs);
+      for (const { pieces } of reads) {
+        const [first] = pieces;
+        expect(pieces.map(({ piece }) => piece)).toEqual([0, 1, 2, 3].map((i) => (first?.piece ?? -1) + i));
+        expect((first?.piece ?? -1) % 4).toBe(0);
+        for (const piece of pieces) {
+          read.push(piece.piece);
+          scheduler.arrive(piece, nowMs);
+        }
       }
     }
     expect(read.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, piece) => piece));
     expect(scheduler.take('done')).toHaveLength(1);
+    expect(scheduler.load()).toMatchObject({ fetches: 0, packs: 0, landing: 0 });
   });
 
   test('is divided among the members that want the pack: each piece has one first reader', () => {
     const members = ['m', 'n', 'o'].map(peerId);
     const readBy = members.map((self) => {
-      const scheduler = createFetchScheduler({ self, random: createSeededRandom(1) }, { leaseReads: 100 });
+      const scheduler = createFetchScheduler({ self, random: createSeededRandom(1) }, oneByOne);
       const wanters = members.filter((other) => other !== self);
       const known = { shown: [], elsewhere: none, wanters };
       scheduler.handle(
@@ -472,33 +480,37 @@ describe('the last resort', () => {
         0,
       );
       const actions = scheduler.handle({ kind: 'tick' }, schedulerDefaults.leaseGraceMs);
-      return actions.flatMap((action) => (action.kind === 'readLastResort' ? [action.piece] : []));
+      return actions.flatMap((action) =>
+        action.kind === 'readLastResort' ? action.pieces.map(({ piece }) => piece) : [],
+      );
     });
     expect(readBy.flat().toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, piece) => piece));
     for (const pieces of readBy) expect(pieces.length).toBeGreaterThan(0);
   });
 
   test('passes to the second in rank when the first shows nothing for two seconds', () => {
-    const scheduler = create({ leaseReads: 100 });
+    const scheduler = create(oneByOne);
     scheduler.want(all, 0, { cover: all, known: { shown: [], elsewhere: none, wanters: [B] } });
     const { leaseGraceMs, leaseRankMs } = schedulerDefaults;
     scheduler.pass(0, leaseGraceMs + 50);
-    const own = scheduler.take('readLastResort').length;
+    const reads = scheduler.take('readLastResort');
+    const own = reads.length;
     expect(own).toBeGreaterThan(0);
     expect(own).toBeLessThan(20);
+    for (const { pieces } of reads) for (const piece of pieces) scheduler.arrive(piece, leaseGraceMs + 50);
     scheduler.pass(leaseGraceMs + 50, 2 * leaseGraceMs + leaseRankMs + 60);
     expect(scheduler.take('readLastResort').length).toBe(20 - own);
   });
 
   test('does not pass on while the first in rank is getting on', () => {
-    const scheduler = create({ leaseReads: 100 });
+    const scheduler = create(oneByOne);
     scheduler.say({ kind: 'peerJoined', peer: B, role: 'node' }, 0);
     scheduler.want(all, 0, { cover: all, known: { shown: [], elsewhere: none, wanters: [B] } });
     const shown = none.slice();
     const own = new Set<number>();
     for (let nowMs = 0; nowMs <= 8000; nowMs += 50) {
       scheduler.say({ kind: 'tick' }, nowMs);
-      for (const action of scheduler.take('readLastResort')) own.add(action.piece);
+      for (const action of scheduler.take('readLastResort')) for (const { piece } of action.pieces) own.add(piece);
       for (const { request } of scheduler.take('request'))
         scheduler.say({ kind: 'failed', request, reason: 'busy' }, nowMs);
       // Every second the other shows one more of its pieces.
@@ -511,8 +523,142 @@ describe('the last resort', () => {
     expect(own.size + shown.filter((mask) => mask !== 0).length).toBeLessThanOrEqual(20);
   });
 
+  describe('in runs', () => {
+    const inRuns: Partial<SchedulerOptions> = { leaseRunBytes: 4 * 4 * 65536 };
+    const { leaseGraceMs, leaseStallMs } = schedulerDefaults;
+    const covered: Partial<FetchWant> = { cover: all };
+    const reading = (more: Partial<FetchWant> = covered) => {
+      const scheduler = create(inRuns);
+      scheduler.want(all, 0, more);
+      scheduler.pass(0, leaseGraceMs + 20);
+      const [run] = scheduler.take('readLastResort');
+      if (!run) throw new Error('nothing is read');
+      return { scheduler, run, pieces: run.pieces };
+    };
+    type Pieces = ReturnType<typeof reading>['pieces'];
+    const at = (pieces: Pieces, index: number) => pieces[index] as Pieces[number];
+    const showing = (...pieces: { piece: number }[]): PieceMasks => {
+      const masks = none.slice();
+      for (const { piece } of pieces) masks[piece] = 0b1111;
+      return masks;
+    };
+
+    test('leaves out what a peer shows, and asks the peer for that', () => {
+      const shown = none.slice();
+      for (let piece = 0; piece < shown.length; piece += 2) shown[piece] = 0b0011;
+      const scheduler = create(inRuns);
+      scheduler.peer(A, shown, 0);
+      scheduler.want(all, 0, {
+        cover: all,
+        known: { shown: [{ peer: A, masks: shown }], elsewhere: none, wanters: [] },
+      });
+      scheduler.pass(0, leaseGraceMs + 20);
+      const [run] = scheduler.take('readLastResort');
+      expect(run?.pieces.map(({ mask }) => mask)).toEqual([0b1100, 0b1111, 0b1100, 0b1111]);
+      for (const { piece, mask } of scheduler.take('request')) expect(mask & ~(shown[piece] ?? 0)).toBe(0);
+    });
+
+    test('asks no peer for a piece that is on its way, and the next run when the last piece has come', () => {
+      const { scheduler, pieces } = reading();
+      for (const piece of pieces.slice(0, 3)) scheduler.arrive(piece, 400);
+      expect(scheduler.take('readLastResort')).toEqual([]);
+      scheduler.say({ kind: 'verified', request: at(pieces, 3).request }, 410);
+      const [next] = scheduler.take('readLastResort');
+      expect(next?.pieces).toHaveLength(4);
+      expect(next?.pieces.some(({ piece }) => pieces.some((one) => one.piece === piece))).toBe(false);
+    });
+
+    test('is broken off when a peer shows a piece that has not come yet: it is ahead, and reads the rest', () => {
+      const { scheduler, run, pieces } = reading();
+      scheduler.arrive(at(pieces, 0), 400);
+      scheduler.peer(A, showing(at(pieces, 0)), 410);
+      expect(scheduler.take('cancel')).toEqual([]);
+      scheduler.say({ kind: 'peerHas', peer: A, pack: pack.id, masks: showing(at(pieces, 0), at(pieces, 1)) }, 420);
+      expect(scheduler.take('cancel')).toEqual([{ kind: 'cancel', request: run.request }]);
+      expect(scheduler.take('request')).toMatchObject([{ peer: A, piece: at(pieces, 1).piece }]);
+      const [other] = scheduler.take('readLastResort');
+      expect(other?.pieces[0]?.piece).not.toBe(at(pieces, 2).piece);
+    });
+
+    test('is not left to a peer that showed all it has at once: what it lacks is read', () => {
+      const { scheduler, run, pieces } = reading();
+      const masks = all.map((mask, piece) => (piece === at(pieces, 2).piece ? 0 : mask));
+      scheduler.peer(A, masks, 400);
+      expect(scheduler.take('cancel')).toEqual([{ kind: 'cancel', request: run.request }]);
+      scheduler.pass(400, 420);
+      expect(scheduler.take('readLastResort')).toMatchObject([{ pieces: [{ piece: at(pieces, 2).piece }] }]);
+    });
+
+    test('keeps what has come when it fails, and reads the rest later, after the other runs', () => {
+      const { scheduler, run, pieces } = reading();
+      scheduler.arrive(at(pieces, 0), 400);
+      scheduler.say({ kind: 'failed', request: run.request, reason: 'error' }, 410);
+      const read: number[][] = [];
+      for (let nowMs = 410; nowMs < 5000; nowMs += 10) {
+        scheduler.say({ kind: 'tick' }, nowMs);
+        for (const action of scheduler.take('readLastResort')) {
+          read.push(action.pieces.map(({ piece }) => piece));
+          for (const piece of action.pieces) scheduler.arrive(piece, nowMs);
+        }
+      }
+      expect(read).toHaveLength(5);
+      expect(read[0]).not.toContain(at(pieces, 1).piece);
+      expect(read.find((one) => one.length === 3)).toEqual(pieces.slice(1).map(({ piece }) => piece));
+      expect(scheduler.take('done')).toHaveLength(1);
+    });
+
+    test('lasts as long as it brings something, and is broken off when it does not', () => {
+      const { scheduler, run } = reading();
+      let nowMs = 400;
+      for (; nowMs < 3 * leaseStallMs; nowMs += leaseStallMs / 2) {
+        scheduler.say({ kind: 'progress', request: run.request }, nowMs);
+      }
+      expect(scheduler.take('cancel')).toEqual([]);
+      scheduler.pass(nowMs, nowMs + leaseStallMs);
+      expect(scheduler.take('cancel')).toEqual([{ kind: 'cancel', request: run.request }]);
+    });
+
+    test('is cancelled when its fetch ends, and what came of it is still written', () => {
+      const { scheduler, run, pieces } = reading();
+      const { request, piece, mask } = at(pieces, 0);
+      scheduler.say({ kind: 'verified', request }, 400);
+      scheduler.say({ kind: 'fetchEnded', fetch: 1 }, 410);
+      expect(scheduler.take('cancel')).toEqual([{ kind: 'cancel', request: run.request }]);
+      expect(scheduler.load()).toMatchObject({ packs: 1, landing: 1 });
+      scheduler.say({ kind: 'present', pack: pack.id, piece, mask }, 420);
+      scheduler.say({ kind: 'landed', request }, 420);
+      expect(scheduler.load()).toMatchObject({ packs: 0, landing: 0 });
+    });
+
+    test('is read by the first in line although another shows single pieces of it, once that one is silent', () => {
+      const scheduler = create(inRuns);
+      scheduler.say({ kind: 'peerJoined', peer: A, role: 'node' }, 0);
+      scheduler.want(all, 0, covered);
+      scheduler.pass(0, leaseGraceMs - 50);
+      scheduler.say({ kind: 'peerHas', peer: A, pack: pack.id, masks: showing({ piece: 0 }) }, leaseGraceMs - 10);
+      scheduler.pass(leaseGraceMs - 10, leaseGraceMs + 20);
+      const [first] = scheduler.take('readLastResort');
+      expect(first?.pieces[0]?.piece).toBeGreaterThan(3);
+      const readAtMs = new Map<number, number>();
+      for (const piece of first?.pieces ?? []) scheduler.arrive(piece, 330);
+      for (const request of scheduler.take('request')) scheduler.arrive(request, 330);
+      for (let nowMs = 340; nowMs < 4000; nowMs += 10) {
+        scheduler.say({ kind: 'tick' }, nowMs);
+        for (const { pieces } of scheduler.take('readLastResort')) {
+          for (const piece of pieces) {
+            readAtMs.set(piece.piece, nowMs);
+            scheduler.arrive(piece, nowMs);
+          }
+        }
+      }
+      expect(readAtMs.get(1)).toBeGreaterThanOrEqual(leaseGraceMs - 10 + schedulerDefaults.leaseRankMs);
+      expect(readAtMs.get(1)).toBeLessThan(leaseGraceMs + 60 + schedulerDefaults.leaseRankMs);
+      expect(readAtMs.has(0)).toBe(false);
+    });
+  });
+
   test('is read within this node’s share of the budget', () => {
-    const scheduler = create({ leaseReads: 100 });
+    const scheduler = create(oneByOne);
     const pieceBytes = 4 * 65536;
     scheduler.say({ kind: 'members', count: 4 }, 0);
     scheduler.say({ kind: 'rates', downloadBytesPerSecond: Infinity, originBytesPerSecond: 8 * pieceBytes }, 0);
@@ -522,7 +668,7 @@ describe('the last resort', () => {
       scheduler.say({ kind: 'tick' }, nowMs);
       for (const action of scheduler.take('readLastResort')) {
         reads.push(nowMs);
-        scheduler.arrive(action, nowMs);
+        for (const piece of action.pieces) scheduler.arrive(piece, nowMs);
       }
     }
     // Saved up: 16 pieces; then two a second.

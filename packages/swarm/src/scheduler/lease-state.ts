@@ -1,0 +1,84 @@
+import { packBytes } from '@quarry/content';
+import type { PackDescriptor, PackId } from '@quarry/content';
+import type { PeerId } from '../ports/network.ts';
+import { commonOrder, memberKey, textKey } from './rendezvous.ts';
+
+/** Pieces in one run at most, however small they are: a run is walked at every decision about it. */
+const MAX_RUN_PIECES = 64;
+
+/** Who reads what of one pack from the last resort. Run _r_ holds the pieces from r × runPieces on, runPieces of them; the last may be shorter. */
+export interface LeaseState {
+  /** The other members that want the pack, as rendezvous keys; and this node's own. */
+  rivals: readonly { readonly id: PeerId; readonly key: number }[];
+  readonly ownKey: number;
+  readonly runPieces: number;
+  readonly runs: readonly RunState[];
+  /** Runs in the order that all nodes share, and the place of each run in it. Packs are in the order of their keys. */
+  readonly order: Uint16Array;
+  readonly positions: Uint16Array;
+  readonly packKey: number;
+  /** Since when no seeder could give the pack's open chunks; undefined while one can. */
+  sinceMs: number | undefined;
+}
+
+export interface RunState {
+  /** Who is before this node in line; undefined until somebody asks, and after the members changed. */
+  turn: RunTurn | undefined;
+  /** When it came to be among the runs that may begin: nobody can be late before. */
+  dueAtMs: number | undefined;
+  /** When another node last let a piece of it be seen that nobody had shown. */
+  shownAtMs: number;
+  /** Reading it failed: others are tried first. */
+  notBeforeMs: number;
+}
+
+export interface RunTurn {
+  /** How many come before this node; 0: it is the first. */
+  readonly rank: number;
+  /** Who comes first; undefined when it is this node. */
+  readonly leader: PeerId | undefined;
+  /** All that come before this node, if they are few. */
+  readonly before: readonly PeerId[];
+}
+
+export function createLeaseState(descriptor: PackDescriptor, self: PeerId, runBytes: number): LeaseState {
+  const { id, pieceCount } = descriptor;
+  const runPieces = runPiecesOf(descriptor, runBytes);
+  const runCount = Math.ceil(pieceCount / runPieces);
+  const order = commonOrder(id, runCount);
+  const positions = new Uint16Array(runCount);
+  for (const [position, run] of order.entries()) positions[run] = position;
+  return {
+    rivals: [],
+    ownKey: memberKey(self, id),
+    runPieces,
+    runs: Array.from({ length: runCount }, () => ({
+      turn: undefined,
+      dueAtMs: undefined,
+      shownAtMs: -Infinity,
+      notBeforeMs: 0,
+    })),
+    order,
+    positions,
+    packKey: textKey(id),
+    sinceMs: undefined,
+  };
+}
+
+/** Follows from the descriptor alone, so that all nodes divide a pack alike: as many pieces of the pack's mean size as `runBytes` holds. */
+function runPiecesOf(descriptor: PackDescriptor, runBytes: number): number {
+  const { pieceCount } = descriptor;
+  const fitting = Math.floor((runBytes * pieceCount) / packBytes(descriptor));
+  return Math.max(1, Math.min(MAX_RUN_PIECES, pieceCount, fitting));
+}
+
+/** A holder has gone: what it alone showed is due from now on, or every rank would think that those before it are late. */
+export function restartTurns(lease: LeaseState): void {
+  for (const run of lease.runs) run.dueAtMs = undefined;
+}
+
+/** The other members that want the pack are these. */
+export function setRivals(lease: LeaseState, pack: PackId, members: readonly PeerId[]): void {
+  lease.rivals = members.map((id) => ({ id, key: memberKey(id, pack) }));
+  for (const run of lease.runs) run.turn = undefined;
+}
