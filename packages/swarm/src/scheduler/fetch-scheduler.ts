@@ -1,24 +1,21 @@
-import type { PackId } from '@quarry/content';
 import type { Random } from '@quarry/runtime';
 import type { PeerId } from '../ports/network.ts';
 import type { FetchAction, FetchEvent } from './fetch-events.ts';
 import { fillWindow, windowRoom } from './fill-window.ts';
-import { setRivals } from './lease-state.ts';
-import { noteFreshPieces } from './lease-turns.ts';
+import { takeChanges, takeElsewhere, takeHaves, takeWanters } from './hear-peers.ts';
 import { nextWakeMs, nextWatchMs } from './next-wake.ts';
-import { tell, tellPieces, unparkDue } from './peer-credit.ts';
+import { unparkDue } from './peer-credit.ts';
 import { joinPeer, losePeer } from './peer-sessions.ts';
-import type { PieceMasks } from './piece-masks.ts';
 import { planLeases } from './plan-leases.ts';
 import { schedulerDefaults } from './scheduler-options.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
-import { noteNear, noteRoom, planCrossings, setMates } from './plan-crossings.ts';
+import { noteRoom, planCrossings } from './plan-crossings.ts';
 import { createSchedulerState, pickIndex } from './scheduler-state.ts';
-import type { PackState, SchedulerState } from './scheduler-state.ts';
+import type { SchedulerState } from './scheduler-state.ts';
 import { placeAsks, renewAsks, watchAsks } from './standing-asks.ts';
 import { takeAnswer } from './take-answer.ts';
 import { becomePresent, endFetch, giveUpFetches, packFor, startFetch } from './track-fetches.ts';
-import { breakOffShown, watchFlights } from './watch-flights.ts';
+import { watchFlights } from './watch-flights.ts';
 
 /**
  * The receiver: decides what this node asks of whom, for all its fetches together. A state machine without I/O, clock or chance of its own:
@@ -44,8 +41,6 @@ export interface SchedulerLoad {
   readonly parkedPeers: readonly PeerId[];
   readonly pieceTimeMs: number;
 }
-
-const MAX_FIRST_READ = 4;
 
 export function createFetchScheduler(
   deps: { readonly self: PeerId; readonly random: Random },
@@ -139,56 +134,6 @@ function take(state: SchedulerState, event: FetchEvent): void {
     default:
       takeAnswer(state, event);
   }
-}
-
-function takeHaves(state: SchedulerState, id: PeerId, pack: PackId, masks: Uint16Array): void {
-  const peer = state.peers.get(id);
-  const known = state.packs.get(pack);
-  if (!peer || !known) return;
-  const isFirstWord = !peer.told.has(pack);
-  noteFresh(state, known, id, tell(state, peer, pack, masks), isFirstWord);
-}
-
-function takeChanges(state: SchedulerState, event: FetchEvent & { readonly kind: 'peerChanged' }): void {
-  const peer = state.peers.get(event.peer);
-  const known = state.packs.get(event.pack);
-  if (peer && known) noteFresh(state, known, peer.id, tellPieces(state, peer, event.pack, event.pieces), false);
-}
-
-function noteFresh(
-  state: SchedulerState,
-  pack: PackState,
-  peer: PeerId,
-  fresh: readonly number[],
-  isFirstWord: boolean,
-): void {
-  noteNear(state, pack, peer);
-  if (fresh.length === 0) return;
-  pack.progressAtMs = state.nowMs;
-  breakOffShown(state, pack.wanted, fresh);
-  // What a peer had before it was heard of says nothing about who is reading now. One that begins to read has little to show.
-  if (!isFirstWord || fresh.length <= MAX_FIRST_READ) noteFreshPieces(state, pack, peer, fresh);
-}
-
-function takeElsewhere(state: SchedulerState, pack: PackId, masks: PieceMasks): void {
-  const wanted = state.packs.get(pack)?.wanted;
-  if (wanted?.need.length !== masks.length) return;
-  for (const [piece, mask] of masks.entries()) {
-    if (mask !== wanted.elsewhere[piece]) wanted.setElsewhere(piece, mask);
-  }
-}
-
-function takeWanters(
-  state: SchedulerState,
-  pack: PackId,
-  members: readonly PeerId[],
-  near: readonly PeerId[] = [],
-): void {
-  const known = state.packs.get(pack);
-  if (!known) return;
-  setMates(state, known, near);
-  setRivals(known.lease, pack, members);
-  state.lease.lookNotBeforeMs = 0;
 }
 
 function excuse(state: SchedulerState, ms: number): void {
