@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { neighboursOf } from '../../src/membership/neighbours.ts';
 import { contentOf, createMemoryWorld, LINK_BYTES_PER_SECOND, makePack, totalBytes, wantAll } from './memory-world.ts';
 import type { MemoryWorld, NodeChoice, TestNode } from './memory-world.ts';
 
@@ -137,4 +138,29 @@ describe('three racks', () => {
     // The mate alone would take 200 times as long as the link; three seconds are given to it.
     expect(world.clock.now() - startedMs).toBeLessThan(6000);
   });
+});
+
+test('as the cluster grows, connections that the graph does not need any more are hung up', async () => {
+  world = createMemoryWorld(8);
+  const options = { targetDegree: 4, maxZoneMates: 48, excessIdleMs: 5000 };
+  const nodes: TestNode[] = [];
+  const pairsOf = (): Set<string> =>
+    new Set(nodes.flatMap(({ peer, network }) => network.peers().map((other) => [peer, other].sort().join(' '))));
+  for (let i = 0; i < 12; i += 1) {
+    nodes.push(await world.add(`node-${i}`, { bootstrap: nodes.slice(0, 1), options }));
+    if (i === 4) await world.clock.advance(4000);
+  }
+  const needed = new Set<string>();
+  for (const { peer } of nodes) {
+    const others = nodes
+      .filter((node) => node.peer !== peer)
+      .map((node) => ({ peer: node.peer, role: 'node' as const }));
+    for (const other of neighboursOf({ peer, role: 'node' }, others, options))
+      needed.add([peer, other].sort().join(' '));
+    // Bootstrap addresses are the network's own: it would only dial them again.
+    if (peer !== nodes[0]?.peer) needed.add([peer, nodes[0]?.peer].sort().join(' '));
+  }
+  expect(pairsOf().difference(needed).size).toBeGreaterThan(0);
+  await world.clock.advance(20_000);
+  expect([...pairsOf()].sort()).toEqual([...needed].sort());
 });
