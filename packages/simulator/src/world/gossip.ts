@@ -24,6 +24,9 @@ export interface Gossip {
   /** Whole pieces that members show to which the node is not connected. */
   elsewhere(node: SimNode, pack: number): PieceMasks;
   wanters(node: SimNode, pack: number): readonly PeerId[];
+  /** Hosts of its zone that fetch the pack, as gossip and those that it tells of the pack say. */
+  nearWanters(node: SimNode, pack: number): readonly PeerId[];
+  tellWanters(node: SimNode, pack: number): void;
   /** Connects to a member that shows the piece. */
   seek(node: SimNode, pack: PackId, piece: number): void;
   /** Says at once what everybody has known for long: what hosts hold before the storm. */
@@ -86,7 +89,7 @@ export function createGossip(world: () => World): Gossip {
       for (const pack of wants) {
         if (!node.unshelver.isFetching(pack)) continue;
         if (random.next() < storm.control.gossipLoss) newWants.add(pack);
-        else node.say({ kind: 'wanters', pack: node.packId(pack), members: wantersOf(node, pack) });
+        else tellWanters(node, pack);
       }
     }
     if (newHaves.size + newWants.size > 0) roundSoon();
@@ -104,8 +107,22 @@ export function createGossip(world: () => World): Gossip {
   };
   const wantersOf = (node: SimNode, pack: number): readonly PeerId[] =>
     [...(wanters.get(pack) ?? [])].filter((other) => other !== node.endpoint).map(peerOf);
+  const nearWanters = (node: SimNode, pack: number): readonly PeerId[] => {
+    if (world().storm.zones.length < 2) return [];
+    const listeners = [...node.board.listeners(pack)].map(({ endpoint }) => endpoint);
+    return [...new Set([...(wanters.get(pack) ?? []), ...listeners])]
+      .filter((other) => node.isNear(other) && node.connections.has(other))
+      .map(peerOf);
+  };
+  const tellWanters = (node: SimNode, pack: number): void => {
+    if (!node.unshelver.isFetching(pack)) return;
+    const [members, near] = [wantersOf(node, pack), nearWanters(node, pack)];
+    node.say({ kind: 'wanters', pack: node.packId(pack), members, near });
+  };
 
   return {
+    nearWanters,
+    tellWanters,
     changed(node, pack) {
       const known = dirty.get(node);
       if (known) {

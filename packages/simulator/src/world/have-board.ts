@@ -18,6 +18,8 @@ export interface HaveBoard {
   /** Asks neighbours what they have of these packs, and to be told from now on; `ready` runs when all have answered or it is late. */
   lookAround(packs: readonly number[], neighbours: Iterable<number>, ready: () => void): void;
   subscribe(listener: SimNode, packs: readonly number[]): ReadonlyMap<number, PieceMasks>;
+  /** Who is told of a pack: they are fetching it. */
+  listeners(pack: number): Iterable<SimNode>;
   /** What connected peers show of a pack, as last heard. */
   shown(pack: number): ReadonlyMap<number, PieceMasks>;
   hear(from: number, haves: ReadonlyMap<number, PieceMasks>): void;
@@ -59,7 +61,8 @@ export function createHaveBoard(node: SimNode): HaveBoard {
       world.wire.send(node.endpoint, listener.endpoint, () => {
         for (const pack of news.keys()) {
           // It answers that it does not want these any more.
-          if (!listener.unshelver.wants(pack)) listeners.get(pack)?.delete(listener);
+          if (listener.unshelver.wants(pack) || !listeners.get(pack)?.delete(listener)) continue;
+          world.gossip.tellWanters(node, pack);
         }
         if (listener.connections.has(node.endpoint)) listener.board.hearNews(node.endpoint, news);
       });
@@ -112,11 +115,15 @@ export function createHaveBoard(node: SimNode): HaveBoard {
     subscribe(listener, packs) {
       const haves = new Map<number, PieceMasks>();
       for (const pack of packs) {
-        listeners.set(pack, (listeners.get(pack) ?? new Set()).add(listener));
+        const told = listeners.get(pack) ?? new Set();
         haves.set(pack, snapshot(pack));
+        if (told.has(listener)) continue;
+        listeners.set(pack, told.add(listener));
+        world.gossip.tellWanters(node, pack);
       }
       return haves;
     },
+    listeners: (pack) => listeners.get(pack) ?? [],
     shown: (pack) => known.get(pack) ?? new Map<number, PieceMasks>(),
     hear(from, haves) {
       for (const [pack, masks] of haves) {

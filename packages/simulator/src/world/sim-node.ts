@@ -96,10 +96,15 @@ export class SimNode {
     return this.world.packs.descriptors[pack]?.id as PackId;
   }
 
+  /** A host of its zone, where there are several. */
+  isNear(other: number): boolean {
+    return this.world.storm.zones.length > 1 && this.world.storm.hosts[other]?.zone === this.host.zone;
+  }
+
   meet(other: number, role: Role): void {
     if (this.connections.has(other) || this.banned.has(other)) return;
     this.connections.add(other);
-    this.say({ kind: 'peerJoined', peer: peerOf(other), role });
+    this.say({ kind: 'peerJoined', peer: peerOf(other), role, isNear: role === 'node' && this.isNear(other) });
   }
 
   part(other: number): void {

@@ -63,6 +63,7 @@ export function createUnshelver(node: SimNode): Unshelver {
           ),
           elsewhere: world.gossip.elsewhere(node, pack),
           wanters: world.gossip.wanters(node, pack),
+          nearWanters: world.gossip.nearWanters(node, pack),
         },
       });
     }
