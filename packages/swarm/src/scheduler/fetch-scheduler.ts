@@ -56,7 +56,7 @@ export function createFetchScheduler(
       if (nowMs >= state.watchAtMs) watch(state);
       planCrossings(state);
       fillWindow(state);
-      noteRoom(state, windowRoom(state) > 0);
+      noteRoom(state, windowRoom(state) > 0 && state.pacedUntilMs <= nowMs);
       placeAsks(state);
       planLeases(state);
       seekHolders(state);

@@ -223,6 +223,22 @@ describe('who of a zone fetches a piece from outside', () => {
     expect(others.length).toBe(schedulerDefaults.window - held.length);
   });
 
+  test('a node that is held back by its own download limit does not take its zone mates for slow', () => {
+    const scheduler = create([]);
+    scheduler.say({ kind: 'rates', downloadBytesPerSecond: 300_000, originBytesPerSecond: Infinity }, 0);
+    for (const [peer, isNear] of [
+      [MATE, true],
+      [FAR, false],
+    ] as const) {
+      scheduler.join(peer, isNear, 0);
+      scheduler.show(peer, all, 0);
+    }
+    for (const request of scheduler.take()) scheduler.arrive(request, 0);
+    const asked = scheduler.fetchUntil(1, 12_000);
+    expect(asked.length).toBeGreaterThan(3);
+    for (const { peer } of asked) expect(peer).toBe(MATE);
+  });
+
   test('a member of another zone that turns out to be of this one is a zone mate from then on', () => {
     const scheduler = create([MATE]);
     scheduler.join(FAR, false, 0);
