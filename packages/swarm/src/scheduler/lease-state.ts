@@ -28,6 +28,8 @@ export interface RunState {
   dueAtMs: number | undefined;
   /** When another node last let a piece of it be seen that nobody had shown. */
   shownAtMs: number;
+  /** When somebody who comes before this node was first seen to be beyond this run. */
+  passedAtMs: number | undefined;
   /** Reading it failed: others are tried first. */
   notBeforeMs: number;
 }
@@ -56,6 +58,7 @@ export function createLeaseState(descriptor: PackDescriptor, self: PeerId, runBy
       turn: undefined,
       dueAtMs: undefined,
       shownAtMs: -Infinity,
+      passedAtMs: undefined,
       notBeforeMs: 0,
     })),
     order,

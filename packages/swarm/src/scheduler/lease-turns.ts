@@ -26,7 +26,11 @@ export function isOurTurn(state: SchedulerState, pack: PackState, run: number): 
   if (before.length < rank) quietSinceMs = Math.max(quietSinceMs, state.lease.lastShownMs);
   for (const id of before) {
     const reader = state.lease.readers.get(id);
-    if (reader && reader.position <= positionOf(pack, run)) quietSinceMs = Math.max(quietSinceMs, reader.shownAtMs);
+    if (!reader) continue;
+    const isPast = reader.position > positionOf(pack, run);
+    // Two runs that are read at once may show their first pieces in either order: only from here on is it late.
+    if (isPast) page.passedAtMs ??= nowMs;
+    quietSinceMs = Math.max(quietSinceMs, isPast ? (page.passedAtMs ?? nowMs) : reader.shownAtMs);
   }
   return nowMs >= quietSinceMs + rank * patience;
 }

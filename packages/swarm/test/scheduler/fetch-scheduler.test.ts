@@ -524,7 +524,7 @@ describe('the last resort', () => {
   });
 
   describe('in runs', () => {
-    const inRuns: Partial<SchedulerOptions> = { leaseRunBytes: 4 * 4 * 65536 };
+    const inRuns: Partial<SchedulerOptions> = { leaseRunBytes: 4 * 4 * 65536, leaseReads: 1 };
     const { leaseGraceMs, leaseStallMs } = schedulerDefaults;
     const covered: Partial<FetchWant> = { cover: all };
     const reading = (more: Partial<FetchWant> = covered) => {

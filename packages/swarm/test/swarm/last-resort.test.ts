@@ -108,7 +108,7 @@ describe('without a seeder', () => {
     await expectAllHaveIt(nodes);
     expect(origin.readBytes).toBe(unique);
     expect(origin.reads).toBe(RUNS);
-    expect(origin.mostAtOnce).toBeLessThanOrEqual(nodes.length);
+    expect(origin.mostAtOnce).toBeLessThanOrEqual(2 * nodes.length);
     expect(origin.mostAtOnce).toBeGreaterThan(2);
     expect(sumOf(reports, 'origin')).toBe(unique);
     expect(reports.reduce((sum, { duplicateBytes }) => sum + duplicateBytes, 0)).toBe(0);
@@ -167,8 +167,8 @@ describe('without a seeder', () => {
     await dying.network.close();
     await world.until(theirs, 60_000);
     await expectAllHaveIt(others);
-    // What only the dead one had is read again: a run at most.
-    expect(origin.readBytes).toBeLessThanOrEqual(unique + RUN_PIECES * 4 * CHUNK_BYTES);
+    // What only the dead one had is read again: of two runs at most.
+    expect(origin.readBytes).toBeLessThanOrEqual(unique + 2 * RUN_PIECES * 4 * CHUNK_BYTES);
   });
 
   test('two fetches of one node with a last resort each read every piece once', async () => {
