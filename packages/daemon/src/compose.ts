@@ -91,7 +91,14 @@ async function compose(
   lifecycle.onClose('the network', () => network.close());
   const swarm = createSwarm(
     { ...base, network, store: store.packs, catalog: store.images },
-    { role, zone, ...config.limits, onBanned: (peer, reason) => banned.add(peer, reason) },
+    // Off the network nobody has to hear of this node first.
+    {
+      role,
+      zone,
+      ...config.limits,
+      budget: isOffline ? { joinMs: 0 } : {},
+      onBanned: (peer, reason) => banned.add(peer, reason),
+    },
   );
   lifecycle.onClose('the swarm', () => swarm.close());
   await swarm.start();

@@ -112,7 +112,21 @@ export interface DaemonStatus {
   readonly members: number;
   /** Plain bytes of pieces from and to members of other zones, since the daemon started. */
   readonly crossZone: { readonly receivedBytes: number; readonly sentBytes: number };
+  /** This node's part in the limit on what leaves the store; undefined without a limit. In JSON a limit that there is not is null. */
+  readonly originBudget: OriginBudgetView | undefined;
   readonly swarm: unknown;
+}
+
+export interface OriginBudgetView {
+  /** Peer id of who grants. */
+  readonly grantor: string | undefined;
+  readonly budget: { readonly bytesPerSecond: number | null; readonly reads: number | null };
+  /** What this node may take now. */
+  readonly allowance: { readonly bytesPerSecond: number | null; readonly reads: number | null };
+  /** Plain bytes that it took since it started. */
+  readonly takenBytes: number;
+  /** Leases that this node has granted to others and itself, and the part of the budget (0 to 1) that it may grant. */
+  readonly granting: { readonly leases: number; readonly lentPart: number };
 }
 
 /** Totals of a fetch report, for those who count several. */

@@ -24,7 +24,7 @@ import { fetchImage, ingestImage, rebuildImage } from '@quarry/image';
 import type { Trust } from '@quarry/image';
 import { errorCode, isCodedError } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
-import type { Daemon, DaemonStatus, FetchImageReport, ImageListing, SeedReport } from './daemon.ts';
+import type { Daemon, DaemonStatus, FetchImageReport, ImageListing, OriginBudgetView, SeedReport } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
 import { formatImageHash, parseImageHash } from './image-hash-text.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -48,6 +48,7 @@ export interface SwarmView {
     readonly sentBytes: number;
     readonly crossZoneSentBytes: number;
     readonly crossZoneReceivedBytes: number;
+    readonly originBudget: OriginBudgetView | undefined;
   };
 }
 
@@ -256,6 +257,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         memory: { rssBytes: process.memoryUsage.rss() },
         peers: figures.peers,
         members: figures.members,
+        originBudget: figures.originBudget,
         crossZone: { receivedBytes: figures.crossZoneReceivedBytes, sentBytes: figures.crossZoneSentBytes },
         swarm: deps.swarmView.status(),
       };
@@ -331,6 +333,14 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       metrics.set('quarry_peers', figures.peers);
       metrics.set('quarry_banned_peers', figures.bannedPeers);
       metrics.set('quarry_sent_bytes_total', figures.sentBytes);
+      const { originBudget } = figures;
+      metrics.set('quarry_origin_budget_bytes_per_second', originBudget?.budget.bytesPerSecond ?? Infinity);
+      metrics.set('quarry_origin_budget_reads', originBudget?.budget.reads ?? Infinity);
+      metrics.set('quarry_origin_lease_bytes_per_second', originBudget?.allowance.bytesPerSecond ?? Infinity);
+      metrics.set('quarry_origin_lease_reads', originBudget?.allowance.reads ?? Infinity);
+      metrics.set('quarry_origin_leases_granted', originBudget?.granting.leases ?? 0);
+      metrics.set('quarry_origin_budget_lent_ratio', originBudget?.granting.lentPart ?? 0);
+      metrics.set('quarry_origin_budget_taken_bytes_total', originBudget?.takenBytes ?? 0);
       metrics.set('quarry_cross_zone_sent_bytes_total', figures.crossZoneSentBytes);
       metrics.set('quarry_cross_zone_received_bytes_total', figures.crossZoneReceivedBytes);
       return await metrics.text();

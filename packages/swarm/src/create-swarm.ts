@@ -2,6 +2,7 @@ import { decodeManifest, decodePackDescriptor, idBytes, limits } from '@quarry/c
 import type { ImageCatalog, ImageRecord, Manifest, PackDescriptor, PackId, PackStore, Swarm } from '@quarry/content';
 import { createSingleFlight, shuffled } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
+import { budgetDefaults } from './budget/budget-events.ts';
 import { createInventory } from './inventory/inventory.ts';
 import { createMembership } from './membership/membership.ts';
 import { isOtherZone, isSameZone } from './membership/neighbours.ts';
@@ -19,6 +20,7 @@ import { createFetcher } from './transfer/fetcher.ts';
 import { findBlob } from './transfer/find-blob.ts';
 import { findRecords, listRecords } from './transfer/find-records.ts';
 import type { LookupDeps } from './transfer/lookup.ts';
+import { createOriginBudgetKeeper } from './transfer/origin-budget.ts';
 import { createDescriptorCache } from './transfer/read-for-sending.ts';
 import { serveAsks } from './transfer/serve-asks.ts';
 import type { AskServer } from './transfer/serve-asks.ts';
@@ -50,6 +52,7 @@ export interface QuarrySwarm extends Swarm {
     readonly uploadBytesPerSecond?: number;
     readonly downloadBytesPerSecond?: number;
     readonly originBytesPerSecond?: number;
+    readonly originReads?: number;
   }): void;
   /** Never speaks to this peer again. */
   ban(peer: PeerId, reason: string): void;
@@ -66,7 +69,26 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     isOtherZone: (peer) => isOtherZone(options.zone, zoneOf(peer)),
     now: () => clock.now(),
   });
-  const pacer = createUploadPacer(clock, options.uploadBytesPerSecond);
+  const originBudget = createOriginBudgetKeeper(
+    {
+      network,
+      clock,
+      random,
+      logger,
+      connect: (peer, waiting) => membership.connect(peer, waiting),
+      seeders: () => [...membership.ready()].filter(([, role]) => role === 'seeder').map(([peer]) => peer),
+      members: () => [...membership.all()].map(({ record }) => record.peer),
+      onAllowance: (allowance) => fetcher.say({ kind: 'originAllowance', ...allowance }),
+    },
+    {
+      role: options.role,
+      budget: { bytesPerSecond: options.originBytesPerSecond, reads: options.originReads },
+      uses: { ...budgetDefaults, joinMs: options.memberTtlMs / 2, ...options.budget },
+    },
+  );
+  // Only a seeder sits at the store's link.
+  const gate = options.role === 'seeder' ? originBudget : undefined;
+  const pacer = createUploadPacer(clock, options.uploadBytesPerSecond, gate);
   const descriptors = createDescriptorCache(store, { maxEntries: options.cachedDescriptors });
   const slots = createSenderSlots({ slots: options.scheduler.senderSlots, queue: options.scheduler.senderQueue });
   const membership = createMembership(deps, options);
@@ -85,6 +107,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   let rates = {
     downloadBytesPerSecond: options.downloadBytesPerSecond,
     originBytesPerSecond: options.originBytesPerSecond,
+    originReads: options.originReads,
   };
 
   const checkOpen = (): void => {
@@ -212,6 +235,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         wanters: inventory.wanters(descriptor.id),
         nearWanters: nearWanters(descriptor.id),
       }),
+      originDemand: (wantsReads, heldReads) => originBudget.demand(wantsReads, heldReads),
+      pace: (bytes, waitingFor) => originBudget.take(bytes, waitingFor),
       ban,
       distrusted: () => [...banned.keys()],
       seek,
@@ -274,6 +299,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   const onReady = (peer: PeerId, role: Role): void => {
     unreachableUntilMs.delete(peer);
     fetcher.say({ kind: 'peerJoined', peer, role, isNear: isNear(peer) });
+    if (role === 'seeder') originBudget.membersChanged();
     tellSeeders();
     if (role === 'seeder') return;
     const wanted = [...fetcher.wanted()];
@@ -295,6 +321,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     // It may be alive, but nobody should wait for what it shows until it has been seen again. Others are hung up on when they are one too many.
     if (membership.isNeighbour(peer)) unreachableUntilMs.set(peer, clock.now() + options.unreachableMs);
     fetcher.say({ kind: 'peerLeft', peer });
+    originBudget.membersChanged();
     asks?.peerGone(peer);
     inventory.disconnected(peer);
     traffic.forget(peer);
@@ -321,18 +348,23 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       );
       if (options.role === 'seeder') asks = serveAsks(serving, createSeederLedger({ random }, options.ledger));
       else stops.push(servePieces(serving, slots));
-      fetcher.say({ kind: 'rates', ...rates });
+      fetcher.say({ kind: 'rates', downloadBytesPerSecond: rates.downloadBytesPerSecond });
+      originBudget.start();
       inventory.start();
       membership.start({
         peerReady: onReady,
         peerLost: onLost,
-        memberGone: (peer) => inventory.drop(peer),
-        membersChanged: (count) => {
-          fetcher.say({ kind: 'members', count });
+        memberGone: (peer, saidGoodbye) => {
+          inventory.drop(peer);
+          if (saidGoodbye) originBudget.memberSaidGoodbye(peer);
+        },
+        membersChanged: () => {
+          originBudget.membersChanged();
           tellSeeders();
           tellZones();
         },
-        lastUsedMs: (peer) => traffic.lastUsedMs(peer),
+        lastUsedMs: (peer) =>
+          Math.max(traffic.lastUsedMs(peer) ?? -Infinity, originBudget.lastUsedMs(peer) ?? -Infinity),
       });
       lookAgain();
     },
@@ -342,6 +374,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       cancelLook();
       cancelElsewhere();
       fetcher.close();
+      originBudget.stop();
       asks?.stop();
       inventory.stop();
       for (const stop of stops.splice(0)) stop();
@@ -381,8 +414,10 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       rates = {
         downloadBytesPerSecond: next.downloadBytesPerSecond ?? rates.downloadBytesPerSecond,
         originBytesPerSecond: next.originBytesPerSecond ?? rates.originBytesPerSecond,
+        originReads: next.originReads ?? rates.originReads,
       };
-      fetcher.say({ kind: 'rates', ...rates });
+      fetcher.say({ kind: 'rates', downloadBytesPerSecond: rates.downloadBytesPerSecond });
+      originBudget.setBudget({ bytesPerSecond: rates.originBytesPerSecond, reads: rates.originReads });
     },
     ban,
     status: () => statusOf(),
@@ -395,6 +430,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         sentBytes,
         crossZoneSentBytes,
         crossZoneReceivedBytes,
+        originBudget: originBudget.status(),
       };
     },
   };
@@ -422,6 +458,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       scheduler: fetcher.load(),
       serving: { now: slots.serving, queued: slots.queued },
       seeding: asks?.status(),
+      originBudget: originBudget.status(),
       knownHaves: inventory.size,
       bytes,
     };

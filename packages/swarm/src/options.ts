@@ -1,3 +1,5 @@
+import { budgetDefaults } from './budget/budget-events.ts';
+import type { BudgetOptions } from './budget/budget-events.ts';
 import type { PeerId } from './ports/network.ts';
 import { ledgerDefaults } from './scheduler/ledger-events.ts';
 import type { LedgerOptions } from './scheduler/ledger-events.ts';
@@ -14,8 +16,10 @@ export interface SwarmOptions {
   readonly uploadBytesPerSecond: number;
   /** What it fetches from others at most. */
   readonly downloadBytesPerSecond: number;
-  /** What the whole cluster may read from last resorts; this node takes its share (by known members) and no more. */
+  /** What may leave the store for the whole cluster, read from last resorts or sent by seeders (PROTOCOL.md, "The origin budget"). */
   readonly originBytesPerSecond: number;
+  /** Reads from last resorts at once, of the whole cluster. Whole, at least 1. */
+  readonly originReads: number;
   /** A fetch to which nothing comes for so long fails, naming what nobody has. */
   readonly giveUpMs: number;
   /** How long this node's word that it is there is good. Said three times as often. */
@@ -64,6 +68,8 @@ export interface SwarmOptions {
   readonly blobGives: number;
   readonly scheduler: SchedulerOptions;
   readonly ledger: LedgerOptions;
+  /** Without `joinMs`: half of `memberTtlMs`, in which every member says once that it is there. */
+  readonly budget: Partial<BudgetOptions>;
   /** Called when a peer is banned, so that it can be remembered over restarts. */
   readonly onBanned: (peer: PeerId, reason: string) => void;
 }
@@ -80,6 +86,7 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   uploadBytesPerSecond: Infinity,
   downloadBytesPerSecond: Infinity,
   originBytesPerSecond: Infinity,
+  originReads: Infinity,
   giveUpMs: 60_000,
   memberTtlMs: 30_000,
   targetDegree: 24,
@@ -109,6 +116,7 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   blobGives: 2,
   scheduler: schedulerDefaults,
   ledger: ledgerDefaults,
+  budget: {},
   onBanned: () => {},
 });
 
@@ -117,6 +125,7 @@ export function swarmOptions(chosen: ChosenSwarmOptions): SwarmOptions {
   checkNames('swarm', chosen, swarmDefaults);
   checkNames('scheduler', chosen.scheduler ?? {}, schedulerDefaults);
   checkNames('ledger', chosen.ledger ?? {}, ledgerDefaults);
+  checkNames('budget', chosen.budget ?? {}, budgetDefaults);
   return {
     ...swarmDefaults,
     ...chosen,

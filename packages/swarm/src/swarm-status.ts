@@ -3,6 +3,7 @@ import type { Role } from './scheduler/fetch-events.ts';
 import type { SchedulerLoad } from './scheduler/fetch-scheduler.ts';
 import type { LedgerStatus } from './scheduler/ledger-events.ts';
 import type { FetchView } from './transfer/fetcher.ts';
+import type { OriginBudgetStatus } from './transfer/origin-budget.ts';
 import type { TrafficView } from './transfer/traffic-counts.ts';
 
 /** All that a swarm says of itself, as plain data. */
@@ -21,6 +22,8 @@ export interface SwarmStatus {
   readonly serving: { readonly now: number; readonly queued: number };
   /** Of a seeder: gives, and why it gave again. */
   readonly seeding: LedgerStatus | undefined;
+  /** Of the origin budget; undefined without a limit. */
+  readonly originBudget: OriginBudgetStatus | undefined;
   /** (member, pack) pairs that are known. */
   readonly knownHaves: number;
   readonly bytes: Omit<TrafficView, 'peers'>;
@@ -51,4 +54,6 @@ export interface SwarmFigures {
   /** Plain bytes of pieces to and from members that are known to be of other zones. */
   readonly crossZoneSentBytes: number;
   readonly crossZoneReceivedBytes: number;
+  /** Undefined without a limit. */
+  readonly originBudget: OriginBudgetStatus | undefined;
 }

@@ -1,14 +1,14 @@
 import { readdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { formatBytes, formatDuration, parseBytes } from '@quarry/runtime';
+import { formatBytes, formatDuration, formatRate, parseBytes } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
 import type { Config } from '../config/config.ts';
 import { configDocs } from '../config/config-docs.ts';
 import { configKeys, settingOf } from '../config/settings.ts';
 import type * as Compose from '../compose.ts';
 import { createControlClient } from '../control/control-client.ts';
-import type { Daemon, FetchImageReport } from '../daemon.ts';
+import type { Daemon, DaemonStatus, FetchImageReport } from '../daemon.ts';
 import { CliError } from './cli-error.ts';
 import { addConfigFlags, clientKeys, configOf } from './config-flags.ts';
 import { createLog } from './log.ts';
@@ -156,6 +156,7 @@ export function addStatus(program: Command, context: CliContext): void {
           `origin  ${status.origin}`,
           `memory  ${formatBytes(status.memory.rssBytes)}`,
           `peers   ${status.peers} connected, ${status.members} members`,
+          `limit   ${originBudgetLine(status.originBudget)}`,
           `zones   ${formatBytes(status.crossZone.receivedBytes)} came from other zones, ${formatBytes(status.crossZone.sentBytes)} went there`,
           `swarm   ${JSON.stringify(status.swarm)}`,
         ].join('\n'),
@@ -312,4 +313,13 @@ function fetchSummary(report: FetchImageReport): string {
   const seconds = formatDuration(report.fetchMs + report.rebuildMs);
   return `${report.image} → ${report.destination}: ${formatBytes(report.imageBytes)} in ${seconds}
 from here ${formatBytes(local)}, peers ${formatBytes(peer)}, seeders ${formatBytes(seeder)}, origin ${formatBytes(origin)}; ${report.isHashChecked ? 'chunks and whole-image hash checked' : 'every chunk checked'}`;
+}
+
+function originBudgetLine(view: DaemonStatus['originBudget'] | null): string {
+  if (!view) return 'none on what leaves the store';
+  const { budget, allowance, grantor } = view;
+  const rate = (bytesPerSecond: number | null): string => formatRate(bytesPerSecond ?? Infinity);
+  const reads = budget.reads === null || budget.reads === Infinity ? 'any number of' : String(budget.reads);
+  const own = `this node may take ${rate(allowance.bytesPerSecond)} now`;
+  return `${rate(budget.bytesPerSecond)} and ${reads} reads for the cluster; ${own}, granted by ${grantor ?? 'nobody'}`;
 }

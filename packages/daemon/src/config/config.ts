@@ -36,6 +36,7 @@ export interface Config {
     readonly uploadBytesPerSecond: number;
     readonly downloadBytesPerSecond: number;
     readonly originBytesPerSecond: number;
+    readonly originReads: number;
     readonly giveUpMs: number;
   };
   readonly control: {

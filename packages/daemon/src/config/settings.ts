@@ -1,5 +1,5 @@
 import type { ConfigKey, ConfigValue } from './config.ts';
-import { choice, duration, flag, rate, size, text, textList } from './value-kind.ts';
+import { choice, count, duration, flag, rate, size, text, textList } from './value-kind.ts';
 import type { ValueKind } from './value-kind.ts';
 
 export interface Setting<T> {
@@ -129,7 +129,13 @@ export const settings: Settings = {
     kind: rate,
     default: Infinity,
     flag: 'origin-rate',
-    doc: 'What the whole cluster may read from the origin; each node takes its share (rate ÷ known members) and no more.',
+    doc: 'What may leave the store for the whole cluster, read by nodes or sent by seeders. A hard limit, granted in leases; a node that reaches no grantor has rate ÷ members. Set it on every node alike; where they differ, the one that grants counts. A node that has just started waits 15 s for a share of its own.',
+  },
+  'limits.originReads': {
+    kind: count,
+    default: Infinity,
+    flag: 'origin-reads',
+    doc: 'Reads from the origin that the whole cluster may have under way at once. Hard and granted like the rate. With fewer reads than members, a node that reaches no grantor may have none.',
   },
   'limits.giveUpMs': {
     kind: duration,

@@ -45,6 +45,17 @@ export const rate: ValueKind<number> = {
   show: (value) => JSON.stringify(formatRate(value)),
 };
 
+/** Whole, from 1; or no limit. */
+export const count: ValueKind<number> = {
+  says: 'a whole number from 1, or "unlimited"',
+  parse(raw) {
+    if (raw === 'unlimited') return Infinity;
+    const value = typeof raw === 'string' && /^\d{1,9}$/.test(raw) ? Number(raw) : raw;
+    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 ? value : undefined;
+  },
+  show: (value) => (value === Infinity ? '"unlimited"' : String(value)),
+};
+
 export const duration: ValueKind<number> = {
   says: 'a duration such as "30s" or "500ms"',
   parse: (raw) => (typeof raw === 'string' ? parseDuration(raw) : undefined),

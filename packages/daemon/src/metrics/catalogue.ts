@@ -31,6 +31,13 @@ export type MetricName =
   | 'quarry_sent_bytes_total'
   | 'quarry_cross_zone_sent_bytes_total'
   | 'quarry_cross_zone_received_bytes_total'
+  | 'quarry_origin_budget_bytes_per_second'
+  | 'quarry_origin_budget_reads'
+  | 'quarry_origin_lease_bytes_per_second'
+  | 'quarry_origin_lease_reads'
+  | 'quarry_origin_leases_granted'
+  | 'quarry_origin_budget_lent_ratio'
+  | 'quarry_origin_budget_taken_bytes_total'
   | 'quarry_ingested_images_total'
   | 'quarry_ingested_bytes_total';
 
@@ -56,6 +63,23 @@ export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
   quarry_sent_bytes_total: counter('Plain bytes of pieces given to other members.'),
   quarry_cross_zone_sent_bytes_total: counter('Of these, bytes given to members of other zones; both must name one.'),
   quarry_cross_zone_received_bytes_total: counter('Plain bytes of pieces that came from members of other zones.'),
+  quarry_origin_budget_bytes_per_second: gauge(
+    'What may leave the store for the whole cluster, as far as this node knows; +Inf without a limit.',
+  ),
+  quarry_origin_budget_reads: gauge(
+    'Reads from the origin that the whole cluster may have under way; +Inf without a limit.',
+  ),
+  quarry_origin_lease_bytes_per_second: gauge(
+    'What this node may take of it now: its lease; 0 without demand, +Inf without a limit.',
+  ),
+  quarry_origin_lease_reads: gauge('Reads that this node may have under way now.'),
+  quarry_origin_leases_granted: gauge(
+    'Leases that this node has granted and that are good now; 0 where another grants.',
+  ),
+  quarry_origin_budget_lent_ratio: gauge('Part of the budget that members have lent this node to grant from, 0 to 1.'),
+  quarry_origin_budget_taken_bytes_total: counter(
+    'Plain bytes that this node took within a limit: read from the origin, or sent by a seeder.',
+  ),
   quarry_ingested_images_total: counter('Images ingested, by how it ended.', 'result'),
   quarry_ingested_bytes_total: counter('Bytes of images ingested.'),
 };

@@ -60,7 +60,6 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
   for (let i = 0; i < storm.origin.seeders; i += 1) seeders.push(new SimSeeder(world, storm.hosts.length + i));
   for (const { host, run } of storm.holdings) hold(world, host, [run]);
   for (const node of nodes) {
-    node.say({ kind: 'members', count: nodes.length });
     node.say({ kind: 'seeders', count: seeders.length });
     for (const seeder of seeders) node.meet(seeder.endpoint, 'seeder');
   }

@@ -101,7 +101,6 @@ function restart(world: World, host: number, tornChunks: number): void {
   tear(node, tornChunks);
   world.wire.revive(host);
   node.restart();
-  node.say({ kind: 'members', count: world.nodes.filter((other) => other.isAlive).length });
   node.say({ kind: 'seeders', count: world.seeders.filter((seeder) => seeder.isAlive).length });
   world.queue.at(world.queue.nowMs + REJOIN_MS, () => {
     if (!node.isAlive) return;

@@ -83,6 +83,15 @@ export interface Allowance {
   readonly untilMs: number;
 }
 
+/** The part of it that who reads goes by: bytes are paced by whoever takes them. */
+export type OriginAllowance = Omit<Allowance, 'untilMs'>;
+
+export const unlimitedAllowance: OriginAllowance = Object.freeze({
+  bytesPerSecond: Infinity,
+  reads: Infinity,
+  keepReads: Infinity,
+});
+
 export interface BudgetGrantorOptions {
   /** How long a lease is good. Short: what its holder does not use is lost for as long. */
   readonly leaseMs: number;

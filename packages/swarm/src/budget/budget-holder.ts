@@ -246,8 +246,10 @@ export function createBudgetHolder(
         send('probe', better, nothing(0), nowMs);
       }
       const allowance = allowanceAt(nowMs);
-      if (!isSame(allowance, told)) actions.push({ kind: 'allow', ...(told = allowance) });
-      return actions;
+      if (isSame(allowance, told)) return actions;
+      told = allowance;
+      // First: an ask of this node itself is answered before the next action is done.
+      return [{ kind: 'allow', ...allowance }, ...actions];
     },
     wakeAtMs() {
       let wakeMs = pending === undefined ? nextAskAtMs : Infinity;

@@ -18,15 +18,17 @@ export interface Purse {
   readonly releasedBytes: number;
 }
 
-/** What may be saved up while nobody waits: enough that a timer's delay costs nothing, too little to be seen on the link. */
+/** What may be saved up while nobody waits, at most: enough that a timer's delay costs nothing, too little to be seen on the link. */
 export const PURSE_BURST_BYTES: number = 64 * 1024;
+const BURST_MS = 50;
 
 export function createPurse(nowMs: number): Purse {
   const queue: { readonly id: number; readonly bytes: number }[] = [];
   let [rate, untilMs, level, at, releasedBytes] = [0, 0, 0, nowMs, 0];
+  const burst = (): number => Math.max(Math.min(PURSE_BURST_BYTES, (rate * BURST_MS) / 1000), queue[0]?.bytes ?? 0);
   const settle = (now: number): void => {
     const toMs = Math.min(now, untilMs);
-    const most = Math.max(PURSE_BURST_BYTES, queue[0]?.bytes ?? 0);
+    const most = burst();
     if (toMs > at && rate > 0) level = rate === Infinity ? most : Math.min(most, level + ((toMs - at) * rate) / 1000);
     at = Math.max(at, now);
   };
@@ -44,7 +46,7 @@ export function createPurse(nowMs: number): Purse {
       settle(now);
       const index = queue.findIndex((one) => one.id === id);
       if (index >= 0) queue.splice(index, 1);
-      level = Math.min(level, Math.max(PURSE_BURST_BYTES, queue[0]?.bytes ?? 0));
+      level = Math.min(level, burst());
     },
     release(now) {
       settle(now);

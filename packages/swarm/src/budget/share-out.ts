@@ -64,7 +64,7 @@ function shareReads<Id>(
       return stage(a) - stage(b) || since(a) - since(b);
     });
   if (reads === Infinity) {
-    for (const [id, { wantsReads }] of order) take(portions, id, wantsReads);
+    for (const [id] of order) take(portions, id, Infinity);
     return;
   }
   let left = reads;

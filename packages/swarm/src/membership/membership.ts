@@ -37,7 +37,7 @@ export interface MembershipEvents {
   readonly peerReady: (peer: PeerId, role: Role) => void;
   readonly peerLost: (peer: PeerId) => void;
   /** A member has gone for good, or has not been heard of in time. */
-  readonly memberGone: (peer: PeerId) => void;
+  readonly memberGone: (peer: PeerId, saidGoodbye: boolean) => void;
   readonly membersChanged: (count: number) => void;
   /** When a piece last passed between this node and a peer; undefined: not since it connected. */
   readonly lastUsedMs?: (peer: PeerId) => number | undefined;
@@ -115,7 +115,7 @@ export function createMembership(
   const hear = (record: MemberRecord): void => {
     const heard = table.hear(record, clock.now());
     if (heard === 'stale') return;
-    if (heard === 'left') events?.memberGone(record.peer);
+    if (heard === 'left') events?.memberGone(record.peer, true);
     else becomeReady(record.peer, record.role);
     if (heard !== 'renewed') changed();
   };
@@ -245,7 +245,7 @@ export function createMembership(
       repeat(options.memberTtlMs / 3, () => void publish(options.memberTtlMs));
       repeat(options.dialIntervalMs, () => {
         const gone = table.expire(clock.now());
-        for (const peer of gone) events?.memberGone(peer);
+        for (const peer of gone) events?.memberGone(peer, false);
         if (gone.length > 0) changed();
         dialMissing();
         hangUpExcess();

@@ -1,4 +1,5 @@
 import type { PackDescriptor, PackId } from '@quarry/content';
+import type { OriginAllowance } from '../budget/budget-events.ts';
 import type { PeerId } from '../ports/network.ts';
 import type { RunPiece } from './flight.ts';
 import type { PieceMasks } from './piece-masks.ts';
@@ -74,11 +75,11 @@ export type FetchEvent =
       readonly members: readonly PeerId[];
       readonly near?: readonly PeerId[] | undefined;
     }
-  /** How many members there are, this node included: the origin budget is divided by it. */
-  | { readonly kind: 'members'; readonly count: number }
   /** How many seeders there are as far as is known, connected or not. */
   | { readonly kind: 'seeders'; readonly count: number }
-  | { readonly kind: 'rates'; readonly downloadBytesPerSecond: number; readonly originBytesPerSecond: number }
+  | { readonly kind: 'rates'; readonly downloadBytesPerSecond: number }
+  /** This node's part of the origin budget, from now on. Before the first word there is no limit. */
+  | ({ readonly kind: 'originAllowance' } & OriginAllowance)
   /** Bytes of an answer have arrived, to a request, an ask or the read of a run. */
   | { readonly kind: 'progress'; readonly request: number }
   /** A piece arrived and has its digests; it is being written. An ask's answer says which piece it was; a piece of a run has its own number. */
@@ -134,6 +135,8 @@ export type FetchAction =
       readonly pack: PackId;
       readonly pieces: readonly RunPiece[];
     }
+  /** What this node would read from outside the swarm if it might, and what it is reading: when that changes. */
+  | { readonly kind: 'originDemand'; readonly wantsReads: number; readonly heldReads: number }
   /** Connect to a member that shows this piece: no connected one does. */
   | { readonly kind: 'seek'; readonly pack: PackId; readonly piece: number }
   | { readonly kind: 'ban'; readonly peer: PeerId; readonly reason: string }

@@ -6,6 +6,7 @@ import { takeChanges, takeElsewhere, takeHaves, takeWanters } from './hear-peers
 import { nextWakeMs, nextWatchMs } from './next-wake.ts';
 import { unparkDue } from './peer-credit.ts';
 import { joinPeer, losePeer } from './peer-sessions.ts';
+import { setAllowance, tellDemand } from './origin-allowance.ts';
 import { planLeases } from './plan-leases.ts';
 import { schedulerDefaults } from './scheduler-options.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
@@ -59,6 +60,7 @@ export function createFetchScheduler(
       noteRoom(state, windowRoom(state) > 0 && state.pacedUntilMs <= nowMs);
       placeAsks(state);
       planLeases(state);
+      tellDemand(state);
       seekHolders(state);
       if (event.kind === 'tick') giveUpFetches(state);
       return state.actions;
@@ -111,17 +113,14 @@ function take(state: SchedulerState, event: FetchEvent): void {
     case 'wanters':
       takeWanters(state, event.pack, event.members, event.near);
       return;
-    case 'members':
-      state.lease.members = Math.max(1, event.count);
-      setOriginRate(state);
-      return;
     case 'seeders':
       state.lease.knownSeeders = event.count;
       return;
     case 'rates':
       state.downloadBucket.setRate(state.nowMs, event.downloadBytesPerSecond);
-      state.lease.originBytesPerSecond = event.originBytesPerSecond;
-      setOriginRate(state);
+      return;
+    case 'originAllowance':
+      setAllowance(state, event);
       return;
     case 'present':
       becomePresent(state, event);
@@ -162,11 +161,6 @@ function seekHolders(state: SchedulerState): void {
     return;
   }
   state.seekNotBeforeMs = state.nowMs + state.options.seekPauseMs; // a zone mate fetches it
-}
-
-function setOriginRate(state: SchedulerState): void {
-  const { lease, nowMs } = state;
-  lease.bucket.setRate(nowMs, lease.originBytesPerSecond / lease.members);
 }
 
 function loadOf(state: SchedulerState): SchedulerLoad {

@@ -1,5 +1,5 @@
-import { maskedBytes } from '@quarry/content';
 import { isOurTurn } from './lease-turns.ts';
+import { allowedReads } from './origin-allowance.ts';
 import { watchFrom } from './scheduler-state.ts';
 import type { PackState, SchedulerState } from './scheduler-state.ts';
 import { isResponsive, seededMask } from './standing-asks.ts';
@@ -16,6 +16,7 @@ const LOOK_PAUSE_MS = 10;
 export function planLeases(state: SchedulerState): void {
   const { lease, options, nowMs, flights } = state;
   if (state.totals.unmet === 0 || flights.runs.size >= options.leaseReads) return;
+  const mostReads = allowedReads(state);
   if (Math.max(lease.notBeforeMs, lease.lookNotBeforeMs) > nowMs) return;
   let unknownRuns = 0;
   for (const pack of inCommonOrder(state)) {
@@ -26,14 +27,31 @@ export function planLeases(state: SchedulerState): void {
       if (unknown === 0) continue;
       const page = runs[run];
       if (page) page.dueAtMs ??= nowMs;
-      if (isOurTurn(state, pack, run)) startRun(state, pack, run);
+      if (isOurTurn(state, pack, run)) {
+        if (flights.runs.size < mostReads) startRun(state, pack, run);
+        else if (isReadable(state, pack, run)) return waitForAllowance(state);
+      }
       if (flights.runs.size >= options.leaseReads || lease.notBeforeMs > nowMs) return;
       unknownRuns += unknown / runPieces;
       if (unknownRuns >= options.leaseFrontier) break;
     }
     if (unknownRuns >= options.leaseFrontier) break;
   }
+  lease.wantsMore = false;
   lease.lookNotBeforeMs = nowMs + LOOK_PAUSE_MS;
+}
+
+function waitForAllowance({ lease, nowMs }: SchedulerState): void {
+  lease.wantsMore = true;
+  lease.lookNotBeforeMs = nowMs + LOOK_PAUSE_MS;
+}
+
+/** Whether anything of the run is left to read. */
+function isReadable(state: SchedulerState, pack: PackState, run: number): boolean {
+  const { runPieces } = pack.lease;
+  const end = Math.min(pack.wanted.need.length, (run + 1) * runPieces);
+  for (let piece = run * runPieces; piece < end; piece += 1) if (leasableMask(state, pack, piece) !== 0) return true;
+  return false;
 }
 
 /** The same relative order on all nodes, whatever other packs each of them wants. */
@@ -82,18 +100,16 @@ function leasableMask(state: SchedulerState, pack: PackState, piece: number): nu
 
 /** Begins to read what is still missing of the run, if anything is. */
 function startRun(state: SchedulerState, pack: PackState, run: number): void {
-  const { lease, nowMs, flights } = state;
+  const { nowMs, flights } = state;
   const { descriptor } = pack.wanted;
   const { runPieces } = pack.lease;
   const request = state.nextRequest;
   const pieces: { request: number; piece: number; mask: number }[] = [];
-  let bytes = 0;
   const end = Math.min(descriptor.pieceCount, (run + 1) * runPieces);
   for (let piece = run * runPieces; piece < end; piece += 1) {
     const mask = leasableMask(state, pack, piece);
     if (mask === 0) continue;
     pieces.push({ request: request + 1 + pieces.length, piece, mask });
-    bytes += maskedBytes(descriptor, piece, mask);
   }
   if (pieces.length === 0) return;
   state.nextRequest += 1 + pieces.length;
@@ -107,6 +123,5 @@ function startRun(state: SchedulerState, pack: PackState, run: number): void {
     progressAtMs: nowMs,
   });
   watchFrom(state, nowMs + state.options.leaseStallMs);
-  lease.notBeforeMs = nowMs + lease.bucket.take(nowMs, bytes);
   state.actions.push({ kind: 'readLastResort', request, pack: descriptor.id, pieces });
 }

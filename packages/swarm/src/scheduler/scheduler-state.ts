@@ -1,6 +1,8 @@
 import type { PackId } from '@quarry/content';
 import { createTokenBucket } from '@quarry/runtime';
 import type { Random, TokenBucket } from '@quarry/runtime';
+import { unlimitedAllowance } from '../budget/budget-events.ts';
+import type { OriginAllowance } from '../budget/budget-events.ts';
 import type { PeerId } from '../ports/network.ts';
 import type { CrossingState } from './crossing-state.ts';
 import type { FetchAction, FetchWant } from './fetch-events.ts';
@@ -61,7 +63,6 @@ export interface SchedulerState {
   pacedUntilMs: number;
   readonly downloadBucket: TokenBucket;
   readonly lease: {
-    readonly bucket: TokenBucket;
     notBeforeMs: number;
     lookNotBeforeMs: number;
     /** Between two pieces of a run, here or elsewhere. */
@@ -71,8 +72,11 @@ export interface SchedulerState {
     /** When any rival last let a new piece be seen; -Infinity if none has. */
     lastShownMs: number;
     pauseMs: number;
-    originBytesPerSecond: number;
-    members: number;
+    allowance: OriginAllowance;
+    /** A read could begin, were it allowed. */
+    wantsMore: boolean;
+    /** What was last said of it. */
+    told: { readonly wantsReads: number; readonly heldReads: number };
     knownSeeders: number;
   };
   seekNotBeforeMs: number;
@@ -115,15 +119,15 @@ export function createSchedulerState(
     pacedUntilMs: 0,
     downloadBucket: createTokenBucket(unlimited),
     lease: {
-      bucket: createTokenBucket(unlimited),
       notBeforeMs: 0,
       lookNotBeforeMs: 0,
       gapMs: createSmoothed(options.maxLeaseRankMs),
       readers: new Map(),
       lastShownMs: -Infinity,
       pauseMs: 0,
-      originBytesPerSecond: Infinity,
-      members: 1,
+      allowance: unlimitedAllowance,
+      wantsMore: false,
+      told: { wantsReads: 0, heldReads: 0 },
       knownSeeders: 0,
     },
     seekNotBeforeMs: 0,

@@ -12,7 +12,7 @@ import { SwarmError } from '../swarm-error.ts';
 import { createFetchAccount } from './fetch-account.ts';
 import type { FetchAccount } from './fetch-account.ts';
 import { createRequestRunner } from './run-requests.ts';
-import type { LastResortPiece, LastResortWaiting, RequestNews } from './run-requests.ts';
+import type { LastResortPiece, LastResortWaiting, RequestNews, RequestRunnerDeps } from './run-requests.ts';
 import type { TrafficCounts } from './traffic-counts.ts';
 
 export interface FetcherDeps {
@@ -27,6 +27,10 @@ export interface FetcherDeps {
   /** The packs wanted now are others. Resolves when peers have had time to say what they have of them. */
   readonly wantsChanged: (added: readonly PackId[], signal: AbortSignal | undefined) => Promise<void>;
   readonly knownOf: (descriptor: PackDescriptor) => KnownOfPack;
+  /** What this node would read from last resorts, and is reading. */
+  readonly originDemand: (wantsReads: number, heldReads: number) => void;
+  /** Resolves when so many bytes may be taken from a last resort. */
+  readonly pace: NonNullable<RequestRunnerDeps['pace']>;
   readonly ban: (peer: PeerId, reason: string) => void;
   readonly distrusted: () => readonly PeerId[];
   readonly seek: (pack: PackId, piece: number) => void;
@@ -99,6 +103,8 @@ export function createFetcher(
         return requests.run(action);
       case 'cancel':
         return requests.cancel(action.request);
+      case 'originDemand':
+        return deps.originDemand(action.wantsReads, action.heldReads);
       case 'seek':
         return deps.seek(action.pack, action.piece);
       case 'ban':
@@ -185,6 +191,7 @@ export function createFetcher(
     descriptorOf: (pack) => packs.get(pack)?.descriptor,
     distrusted: deps.distrusted,
     readLastResort,
+    pace: deps.pace,
     say,
     heard,
   });

@@ -36,7 +36,10 @@ export interface RequestRunnerDeps {
     waiting: LastResortWaiting,
   ) => AsyncIterable<LastResortPiece>;
   /** Resolves when so many bytes may be taken from the last resort. Called before each piece of a run; default: at once. */
-  readonly pace?: (bytes: number, signal: AbortSignal) => Promise<void>;
+  readonly pace?: (
+    bytes: number,
+    waiting: { readonly signal: AbortSignal; readonly onWait: () => void },
+  ) => Promise<void>;
   readonly say: (event: FetchEvent) => void;
   readonly heard: (news: RequestNews) => void;
 }
@@ -185,8 +188,9 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     try {
       for (const { piece, mask } of pieces) {
         const descriptor = deps.descriptorOf(pack);
-        if (descriptor) await deps.pace?.(maskedBytes(descriptor, piece, mask), signal);
-        tell(current.receivedBytes); // to wait for its turn is not to stall
+        const onWait = (): void => tell(current.receivedBytes); // to wait for its turn is not to stall
+        if (descriptor) await deps.pace?.(maskedBytes(descriptor, piece, mask), { signal, onWait });
+        onWait();
         const next = await read.next();
         signal.throwIfAborted();
         if (next.done) break;
@@ -195,6 +199,8 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
         if (!wanted || arrived.descriptor.id !== pack)
           throw new TypeError(`nobody asked for piece ${arrived.piece} of ${arrived.descriptor.id}`);
         waiting.delete(arrived.piece);
+        // With the last piece the run counts as over: then the store must not be at it any more.
+        if (waiting.size === 0) await read.return?.();
         current.receivedBytes = 0; // what follows belongs to the next piece
         const landing = land(action, arrived, source, wanted.request).finally(() => unwritten.delete(landing));
         unwritten.add(landing);

@@ -7,6 +7,12 @@ const BURST_BYTES = 256 * 1024;
 /** How much of a body leaves between two looks at the limit: flows that are served together share it by turns. */
 const SLICE_BYTES = 64 * 1024;
 
+/** A second limit, which what is sent shares with what others send: the origin budget, where a seeder sends. */
+export interface UploadGate {
+  readonly isLimited: boolean;
+  take(bytes: number, waiting: { readonly signal: AbortSignal }): Promise<void>;
+}
+
 /** Holds what this node sends below a rate, over all its answers together. */
 export interface UploadPacer {
   setRate(bytesPerSecond: number): void;
@@ -22,7 +28,7 @@ export interface AnswerOptions {
   readonly onEnd?: (isWhole: boolean) => void;
 }
 
-export function createUploadPacer(clock: Clock, bytesPerSecond: number): UploadPacer {
+export function createUploadPacer(clock: Clock, bytesPerSecond: number, gate?: UploadGate): UploadPacer {
   const bucket = createTokenBucket({ tokensPerSecond: bytesPerSecond, burst: BURST_BYTES, nowMs: clock.now() });
   return {
     setRate: (next) => bucket.setRate(clock.now(), next),
@@ -45,6 +51,7 @@ export function createUploadPacer(clock: Clock, bytesPerSecond: number): UploadP
       const pass = async (part: Uint8Array): Promise<IteratorResult<Uint8Array>> => {
         const waitMs = bucket.take(clock.now(), part.length);
         if (waitMs > 0) await clock.sleep(waitMs, { signal });
+        if (gate?.isLimited) await gate.take(part.length, { signal });
         onSent?.(part.length);
         return { done: false, value: part };
       };
@@ -60,7 +67,7 @@ export function createUploadPacer(clock: Clock, bytesPerSecond: number): UploadP
             end(true);
             return { done: true, value: undefined };
           }
-          const step = bucket.tokensPerSecond === Infinity ? body.length : SLICE_BYTES;
+          const step = bucket.tokensPerSecond === Infinity && !gate?.isLimited ? body.length : SLICE_BYTES;
           const part = body.subarray(at, at + step);
           at += part.length;
           return pass(part);

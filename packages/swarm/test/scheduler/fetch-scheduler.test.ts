@@ -148,7 +148,7 @@ describe('what is asked of peers', () => {
   test('a download limit spreads requests in time', () => {
     const scheduler = create({ window: 10 });
     const perSecond = 10 * 4 * 65536; // ten pieces
-    scheduler.say({ kind: 'rates', downloadBytesPerSecond: perSecond, originBytesPerSecond: Infinity }, 0);
+    scheduler.say({ kind: 'rates', downloadBytesPerSecond: perSecond }, 0);
     scheduler.want(all, 0);
     for (const peer of [A, B, C]) scheduler.peer(peer, all, 0);
     let asked = 0;
@@ -657,23 +657,30 @@ describe('the last resort', () => {
     });
   });
 
-  test('is read within this node’s share of the budget', () => {
-    const scheduler = create(oneByOne);
-    const pieceBytes = 4 * 65536;
-    scheduler.say({ kind: 'members', count: 4 }, 0);
-    scheduler.say({ kind: 'rates', downloadBytesPerSecond: Infinity, originBytesPerSecond: 8 * pieceBytes }, 0);
+  test('is not read while nothing is allowed, and what would be read is told', () => {
+    const scheduler = create();
+    scheduler.say({ kind: 'originAllowance', bytesPerSecond: 0, reads: 0, keepReads: 0 }, 0);
     scheduler.want(all, 0, { cover: all });
-    const reads: number[] = [];
-    for (let nowMs = 0; nowMs < 2000; nowMs += 10) {
-      scheduler.say({ kind: 'tick' }, nowMs);
-      for (const action of scheduler.take('readLastResort')) {
-        reads.push(nowMs);
-        for (const piece of action.pieces) scheduler.arrive(piece, nowMs);
-      }
-    }
-    // Saved up: 16 pieces; then two a second.
-    expect(reads.length).toBeGreaterThanOrEqual(16);
-    expect(reads.length).toBeLessThanOrEqual(16 + 4 + 1);
+    scheduler.pass(0, 1000);
+    expect(scheduler.take('readLastResort')).toEqual([]);
+    expect(scheduler.take('originDemand')).toEqual([
+      { kind: 'originDemand', wantsReads: schedulerDefaults.leaseReads, heldReads: 0 },
+    ]);
+    scheduler.say({ kind: 'originAllowance', bytesPerSecond: 1, reads: 1, keepReads: 1 }, 1010);
+    expect(scheduler.take('readLastResort')).toHaveLength(1);
+    expect(scheduler.take('originDemand').at(-1)).toMatchObject({ heldReads: 1 });
+  });
+
+  test('what is under way goes on without an allowance for more, and is broken off without one to keep it', () => {
+    const scheduler = create();
+    scheduler.want(all, 0, { cover: all });
+    scheduler.pass(0, 1000);
+    const [read] = scheduler.take('readLastResort');
+    scheduler.take('cancel');
+    scheduler.say({ kind: 'originAllowance', bytesPerSecond: 0, reads: 0, keepReads: 1 }, 1010);
+    expect(scheduler.take('cancel')).toEqual([]);
+    scheduler.say({ kind: 'originAllowance', bytesPerSecond: 0, reads: 0, keepReads: 0 }, 1020);
+    expect(scheduler.take('cancel')).toEqual([{ kind: 'cancel', request: read?.request }]);
   });
 
   test('rests after a failed read, and longer each time', () => {

@@ -225,7 +225,7 @@ describe('who of a zone fetches a piece from outside', () => {
 
   test('a node that is held back by its own download limit does not take its zone mates for slow', () => {
     const scheduler = create([]);
-    scheduler.say({ kind: 'rates', downloadBytesPerSecond: 100_000, originBytesPerSecond: Infinity }, 0);
+    scheduler.say({ kind: 'rates', downloadBytesPerSecond: 100_000 }, 0);
     for (const [peer, isNear] of [
       [MATE, true],
       [FAR, false],
