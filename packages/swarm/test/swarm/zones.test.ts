@@ -160,7 +160,7 @@ test('as the cluster grows, connections that the graph does not need any more ar
     // Bootstrap addresses are the network's own: it would only dial them again.
     if (peer !== nodes[0]?.peer) needed.add([peer, nodes[0]?.peer].sort().join(' '));
   }
-  expect(pairsOf().difference(needed).size).toBeGreaterThan(0);
+  expect([...pairsOf()].filter((pair) => !needed.has(pair)).length).toBeGreaterThan(0);
   await world.clock.advance(20_000);
   expect([...pairsOf()].sort()).toEqual([...needed].sort());
 });
