@@ -12,6 +12,7 @@ import type { Network, PeerId } from './ports/network.ts';
 import type { PieceSet } from './protocol/piece-set.ts';
 import { protocols } from './protocol/protocol-names.ts';
 import type { Role } from './scheduler/fetch-events.ts';
+import { createLinkPace } from './scheduler/link-pace.ts';
 import { createSeederLedger } from './scheduler/seeder-ledger.ts';
 import { createSenderSlots } from './scheduler/sender-slots.ts';
 import { SwarmError } from './swarm-error.ts';
@@ -90,7 +91,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   const gate = options.role === 'seeder' ? originBudget : undefined;
   const pacer = createUploadPacer(clock, options.uploadBytesPerSecond, gate);
   const descriptors = createDescriptorCache(store, { maxEntries: options.cachedDescriptors });
-  const slots = createSenderSlots({ slots: options.scheduler.senderSlots, queue: options.scheduler.senderQueue });
+  const pace = createLinkPace();
+  const slots = createSenderSlots(() => pace.slots);
   const membership = createMembership(deps, options);
   const banned = new Map<PeerId, string>();
   const unreachableUntilMs = new Map<PeerId, number>();
@@ -132,6 +134,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       random,
       logger,
       members: () => membership.count,
+      pace,
+      holders: (pack, piece) => fetcher.holders(pack, piece),
       isWanted: (pack) => fetcher.wants(pack) !== undefined,
       ban,
       onHaves: (peer, news) => {
@@ -224,6 +228,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       random,
       logger,
       traffic,
+      linkPace: pace,
       getDescriptor: (pack, signal) => getDescriptor(pack, signal),
       wantsChanged: lookAround,
       knownOf: (descriptor) => ({
@@ -347,7 +352,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         ),
       );
       if (options.role === 'seeder') asks = serveAsks(serving, createSeederLedger({ random }, options.ledger));
-      else stops.push(servePieces(serving, slots));
+      else stops.push(servePieces({ ...serving, pace }, slots));
       fetcher.say({ kind: 'rates', downloadBytesPerSecond: rates.downloadBytesPerSecond });
       originBudget.start();
       inventory.start();

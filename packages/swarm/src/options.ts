@@ -39,9 +39,6 @@ export interface SwarmOptions {
   readonly firstDialPauseMs: number;
   readonly maxDialPauseMs: number;
   readonly helloTimeoutMs: number;
-  /** A connected peer that asked for a pack is told what changed of it this long after it did, or after so many pieces. */
-  readonly tellMs: number;
-  readonly tellPieces: number;
   /** What a node wants is told the cluster no more often than this, */
   readonly minAnnounceMs: number;
   /** and what it has than this, */
@@ -99,8 +96,6 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   firstDialPauseMs: 1000,
   maxDialPauseMs: 60_000,
   helloTimeoutMs: 5000,
-  tellMs: 50,
-  tellPieces: 4,
   // 50 ms costs eight nodes on two cores a fifth of these; at 1 Gbit/s a tenth of a second is as good (scheduling: "have-updates").
   minAnnounceMs: 100,
   gossipMs: 2000,

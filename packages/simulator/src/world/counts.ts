@@ -61,7 +61,8 @@ export function createCounts(storm: Storm, packs: () => SimPacks): Counts {
       if (why !== undefined) return;
       for (const [pack, masks] of needs) {
         for (const [piece, mask] of masks.entries()) {
-          if (!node.holds(pack, piece, mask)) one.why = `said to be whole, but lacks chunks of piece ${piece} of pack ${pack}`;
+          if (!node.holds(pack, piece, mask))
+            one.why = `said to be whole, but lacks chunks of piece ${piece} of pack ${pack}`;
         }
       }
       if (one.why === undefined) counts.finished += 1;

@@ -123,4 +123,3 @@ function tear(node: SimNode, chunks: number): void {
     }
   }
 }
-

@@ -4,9 +4,6 @@ import { fullMasks } from '@quarry/swarm/scheduler';
 import type { SimNode } from './sim-node.ts';
 import { peerOf } from './sim-node.ts';
 
-/** A connected peer is told what changed of the packs that it asked for: so long after it did, or after so many pieces. */
-const TELL_MS = 10;
-const TELL_PIECES = 16;
 /** How long a fetch waits for neighbours to say what they have. */
 const LOOK_AROUND_MS = 200;
 
@@ -34,17 +31,15 @@ export function createHaveBoard(node: SimNode): HaveBoard {
   const listeners = new Map<number, Set<SimNode>>();
   const known = new Map<number, Map<number, PieceMasks>>();
   const dirty = new Map<number, Set<number>>();
-  let changes = 0;
   let timer: number | undefined;
+  let timerAtMs = 0;
 
   const snapshot = (pack: number): PieceMasks => {
     const descriptor = world.packs.descriptors[pack];
     return node.sender.lie === 'falseHaves' && descriptor ? fullMasks(descriptor) : node.masksOf(pack).slice();
   };
   const flush = (): void => {
-    if (timer !== undefined) world.queue.cancel(timer);
     timer = undefined;
-    changes = 0;
     const news = new Map<number, PieceMask[]>();
     const told = new Set<SimNode>();
     for (const [pack, pieces] of dirty) {
@@ -75,9 +70,11 @@ export function createHaveBoard(node: SimNode): HaveBoard {
       const pieces = dirty.get(pack);
       if (pieces) pieces.add(piece);
       else dirty.set(pack, new Set([piece]));
-      changes += 1;
-      if (changes >= TELL_PIECES) flush();
-      else timer ??= world.queue.at(world.queue.nowMs + TELL_MS, flush);
+      const atMs = world.queue.nowMs + node.pace.tellAfterMs(node.scheduler.holders(node.packId(pack), piece));
+      if (timer !== undefined && timerAtMs <= atMs) return;
+      if (timer !== undefined) world.queue.cancel(timer);
+      timerAtMs = atMs;
+      timer = world.queue.at(atMs, flush);
     },
     boast(pack) {
       const descriptor = world.packs.descriptors[pack];
@@ -100,9 +97,11 @@ export function createHaveBoard(node: SimNode): HaveBoard {
         const other = world.nodes[neighbour];
         if (!other?.isAlive) continue;
         waiting += 1;
+        const askedAtMs = world.queue.nowMs;
         world.wire.send(node.endpoint, neighbour, () => {
           const haves = other.board.subscribe(node, packs);
           world.wire.send(neighbour, node.endpoint, () => {
+            node.pace.roundTrip(world.queue.nowMs - askedAtMs, world.queue.nowMs);
             if (node.connections.has(neighbour)) board.hear(neighbour, haves);
             waiting -= 1;
             if (waiting === 0) done();

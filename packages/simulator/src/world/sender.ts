@@ -16,7 +16,7 @@ export interface Sender {
 
 export function createSender(node: SimNode): Sender {
   const { world } = node;
-  const slots = createSenderSlots({ slots: 8, queue: 2 });
+  const slots = createSenderSlots(() => node.pace.slots);
   const exchanges = new Map<number, Exchange>();
   let lastId = 0;
 
@@ -39,6 +39,7 @@ export function createSender(node: SimNode): Sender {
         exchange.receiver.endpoint,
         exchange.bytes,
         () => {
+          node.pace.sent(exchange.bytes, world.queue.nowMs);
           exchange.arrived(sender.lie !== 'badChunks');
           leave(id);
         },

@@ -2,8 +2,16 @@ import type { PackId } from '@quarry/content';
 import { createSeededRandom } from '@quarry/runtime';
 import type { Random } from '@quarry/runtime';
 import type { StormHost } from '@quarry/scenario';
-import { createFetchScheduler, emptyMasks } from '@quarry/swarm/scheduler';
-import type { FetchAction, FetchEvent, FetchScheduler, PieceMasks, PeerId, Role } from '@quarry/swarm/scheduler';
+import { createFetchScheduler, createLinkPace, emptyMasks } from '@quarry/swarm/scheduler';
+import type {
+  FetchAction,
+  FetchEvent,
+  FetchScheduler,
+  LinkPace,
+  PieceMasks,
+  PeerId,
+  Role,
+} from '@quarry/swarm/scheduler';
 import { createHaveBoard } from './have-board.ts';
 import type { HaveBoard } from './have-board.ts';
 import { createReceiver } from './receiver.ts';
@@ -28,6 +36,7 @@ export class SimNode {
   readonly have: Map<number, PieceMasks> = new Map();
   readonly connections: Set<number> = new Set();
   readonly banned: Set<number> = new Set();
+  readonly pace: LinkPace = createLinkPace();
   scheduler: FetchScheduler;
   sender: Sender;
   receiver: Receiver;
@@ -44,7 +53,7 @@ export class SimNode {
     this.host = world.storm.hosts[endpoint] as StormHost;
     this.peer = peerOf(endpoint);
     this.random = createSeededRandom(world.storm.seed * 1_000_003 + endpoint + 1);
-    this.scheduler = createFetchScheduler({ self: this.peer, random: this.random });
+    this.scheduler = createFetchScheduler({ self: this.peer, random: this.random, pace: this.pace });
     this.sender = createSender(this);
     this.receiver = createReceiver(this);
     this.board = createHaveBoard(this);
@@ -182,7 +191,7 @@ export class SimNode {
     this.isAlive = true;
     this.banned.clear();
     this.#diskFreeAtMs = 0;
-    this.scheduler = createFetchScheduler({ self: this.peer, random: this.random });
+    this.scheduler = createFetchScheduler({ self: this.peer, random: this.random, pace: this.pace });
     this.sender = createSender(this);
     this.receiver = createReceiver(this);
     this.board = createHaveBoard(this);

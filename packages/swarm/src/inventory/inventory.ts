@@ -9,6 +9,7 @@ import type { PieceSet } from '../protocol/piece-set.ts';
 import { protocolLimits } from '../protocol/protocol-limits.ts';
 import { protocols, topics } from '../protocol/protocol-names.ts';
 import type { PieceMask, Role } from '../scheduler/fetch-events.ts';
+import type { LinkPace } from '../scheduler/link-pace.ts';
 import { masksOf, shapeFor } from '../scheduler/piece-masks.ts';
 import type { PieceMasks } from '../scheduler/piece-masks.ts';
 import { SwarmError } from '../swarm-error.ts';
@@ -19,8 +20,6 @@ import { createTeller } from './teller.ts';
 
 export interface InventoryOptions {
   readonly role: Role;
-  readonly tellMs: number;
-  readonly tellPieces: number;
   readonly minAnnounceMs: number;
   readonly gossipMs: number;
   readonly announceMsPerMember: number;
@@ -36,6 +35,9 @@ export interface InventoryDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly members: () => number;
+  readonly pace: LinkPace;
+  /** How many connected peers show the piece; Infinity where it does not matter. */
+  readonly holders: (pack: PackId, piece: number) => number;
   /** Whether a fetch of this node wants the pack now. */
   readonly isWanted: (pack: PackId) => boolean;
   readonly ban: (peer: PeerId, reason: string) => void;
@@ -103,8 +105,8 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
       publish(announcer.takeChanges());
     });
   };
-  const changed = (pack: PackId): void => {
-    teller.changed(pack);
+  const changed = (pack: PackId, piece: number): void => {
+    teller.changed(pack, deps.pace.tellAfterMs(deps.holders(pack, piece)));
     announcer.changed(pack);
     gossipSoon();
   };
@@ -131,10 +133,12 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
   const askOne = async (peer: PeerId, packs: readonly PackId[], signal: AbortSignal): Promise<void> => {
     for (let from = 0; from < packs.length; from += protocolLimits.maxGetHavesPacks) {
       const asked = packs.slice(from, from + protocolLimits.maxGetHavesPacks);
+      const askedAtMs = clock.now();
       const bytes = await network.request(peer, protocols.haves, encodeGetHaves(asked), {
         signal,
         maxBytes: protocolLimits.maxHavesBytes,
       });
+      deps.pace.roundTrip(clock.now() - askedAtMs, clock.now());
       try {
         const answer = decodeHavesAnswer(bytes);
         const named = new Map(answer.packs.map((have) => [have.pack, have]));
@@ -174,7 +178,7 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
           },
         ),
         store.onPresent(changed),
-        store.onAbsent(changed),
+        store.onAbsent((pack) => changed(pack, 0)),
       );
       if (options.role === 'seeder') return;
       stops.push(

@@ -15,7 +15,8 @@ import { protocols } from '../protocol/protocol-names.ts';
 export interface Teller {
   /** A peer has asked for these packs: from now on it is told of them, until it says that it does not want them. */
   subscribe(peer: PeerId, packs: Iterable<PackId>): void;
-  changed(pack: PackId): void;
+  /** The pack has changed, and that may wait so long for more. */
+  changed(pack: PackId, withinMs: number): void;
   /** Who is told of a pack: they are fetching it. */
   listeners(pack: PackId): Iterable<PeerId>;
   drop(peer: PeerId): void;
@@ -37,14 +38,14 @@ export function createTeller(
     /** Others are told of the pack than before. */
     readonly onListeners: (pack: PackId) => void;
   },
-  options: { readonly tellMs: number; readonly tellPieces: number; readonly maxPacksPerPeer: number },
+  options: { readonly maxPacksPerPeer: number },
 ): Teller {
   const { network, clock } = deps;
   const listeners = new Map<PeerId, Listener>();
   const byPack = new Map<PackId, Set<PeerId>>();
   const stopping = new AbortController();
-  let changes = 0;
   let cancelFlush: (() => void) | undefined;
+  let flushAtMs = 0;
 
   const unsubscribe = (peer: PeerId, pack: PackId): void => {
     listeners.get(peer)?.packs.delete(pack);
@@ -54,13 +55,8 @@ export function createTeller(
     if (peers.size === 0) byPack.delete(pack);
     deps.onListeners(pack);
   };
-  const flushIn = (ms: number): void => {
-    cancelFlush ??= clock.after(ms, flush);
-  };
   const flush = (): void => {
-    cancelFlush?.();
     cancelFlush = undefined;
-    changes = 0;
     const sets = new Map<PackId, PieceSet>();
     for (const [peer, listener] of listeners) if (!listener.isBusy) void tellAll(peer, listener, sets);
   };
@@ -106,13 +102,15 @@ export function createTeller(
       }
     },
     listeners: (pack) => byPack.get(pack) ?? [],
-    changed(pack) {
+    changed(pack, withinMs) {
       const peers = byPack.get(pack);
       if (!peers) return;
       for (const peer of peers) listeners.get(peer)?.dirty.add(pack);
-      changes += 1;
-      if (changes >= options.tellPieces) flush();
-      else flushIn(options.tellMs);
+      const atMs = clock.now() + withinMs;
+      if (cancelFlush && flushAtMs <= atMs) return;
+      cancelFlush?.();
+      flushAtMs = atMs;
+      cancelFlush = clock.after(withinMs, flush);
     },
     drop(peer) {
       for (const pack of listeners.get(peer)?.packs ?? []) unsubscribe(peer, pack);

@@ -6,10 +6,10 @@ import { isEmptyMasks } from './piece-masks.ts';
 
 /** First come, first served; who could be given nothing at this version of the ledger is passed over. */
 export function serveWaiting(state: LedgerState): void {
-  if (state.serving.size >= state.options.slots) return;
+  if (state.serving.size >= state.slots.count) return;
   const inOrder = [...state.waiting.values()].sort((a, b) => a.place - b.place);
   for (const waiting of inOrder) {
-    if (state.serving.size >= state.options.slots) return;
+    if (state.serving.size >= state.slots.count) return;
     if (waiting.checkedAt === state.version) continue;
     const choice = choose(state, waiting);
     if (choice) give(state, waiting.ask, waiting.asker, choice.pack, choice.piece, choice.mask);

@@ -1,8 +1,11 @@
+import type { PackId } from '@quarry/content';
 import type { Random } from '@quarry/runtime';
 import type { PeerId } from '../ports/network.ts';
 import type { FetchAction, FetchEvent } from './fetch-events.ts';
 import { fillWindow, windowRoom } from './fill-window.ts';
 import { takeChanges, takeElsewhere, takeHaves, takeWanters } from './hear-peers.ts';
+import { createLinkPace } from './link-pace.ts';
+import type { LinkPace } from './link-pace.ts';
 import { nextWakeMs, nextWatchMs } from './next-wake.ts';
 import { unparkDue } from './peer-credit.ts';
 import { joinPeer, losePeer } from './peer-sessions.ts';
@@ -27,6 +30,8 @@ export interface FetchScheduler {
   handle(event: FetchEvent, nowMs: number): readonly FetchAction[];
   /** When a `tick` is due if nothing else happens before; undefined when nothing waits. */
   wakeAtMs(): number | undefined;
+  /** How many connected peers show something of the piece; Infinity when nobody here wants the pack. */
+  holders(pack: PackId, piece: number): number;
   /** For status and metrics. */
   load(): SchedulerLoad;
 }
@@ -44,10 +49,10 @@ export interface SchedulerLoad {
 }
 
 export function createFetchScheduler(
-  deps: { readonly self: PeerId; readonly random: Random },
+  deps: { readonly self: PeerId; readonly random: Random; readonly pace?: LinkPace },
   options: Partial<SchedulerOptions> = {},
 ): FetchScheduler {
-  const state = createSchedulerState(deps, { ...schedulerDefaults, ...options });
+  const state = createSchedulerState({ pace: createLinkPace(), ...deps }, { ...schedulerDefaults, ...options });
   return {
     handle(event, nowMs) {
       state.nowMs = nowMs;
@@ -66,6 +71,7 @@ export function createFetchScheduler(
       return state.actions;
     },
     wakeAtMs: () => nextWakeMs(state),
+    holders: (pack, piece) => state.packs.get(pack)?.wanted.holders[piece] ?? Infinity,
     load: () => loadOf(state),
   };
 }

@@ -63,8 +63,9 @@ export type LedgerAction =
   | { readonly kind: 'wait'; readonly ask: number; readonly ahead: number };
 
 export interface LedgerOptions {
-  /** Pieces on their way to askers at once. */
-  readonly slots: number;
+  /** Pieces on their way to askers at once: between these, as many as fill the link (seeder-slots.ts). Each holds a piece in memory. */
+  readonly minSlots: number;
+  readonly maxSlots: number;
   /** How long an ask is held before it is answered with nothing. */
   readonly longPollMs: number;
   /** A piece that is still asked for this long after it left is given again. */
@@ -76,7 +77,8 @@ export interface LedgerOptions {
 }
 
 export const ledgerDefaults: LedgerOptions = Object.freeze({
-  slots: 16,
+  minSlots: 16,
+  maxSlots: 320,
   longPollMs: 1500,
   regiveAfterMs: 5000,
   forgetAskMs: 10_000,
@@ -88,6 +90,8 @@ export interface LedgerStatus {
   readonly askers: number;
   readonly waiting: number;
   readonly serving: number;
+  /** How many it would serve at once now. */
+  readonly slots: number;
   readonly distrusted: readonly PeerId[];
   readonly gives: number;
   readonly regives: Readonly<Record<RegiveReason, number>>;

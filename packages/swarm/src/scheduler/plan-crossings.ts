@@ -146,7 +146,8 @@ export function roomForFar(state: SchedulerState): number {
   for (const { peer, source, isHedge, isLanding } of state.flights.all.values()) {
     if (source === 'peer' && !isHedge && !isLanding && peer?.isNear === false) used += 1;
   }
-  const { minFarWindow, window } = state.options;
+  const { minFarWindow } = state.options;
+  const { window } = state.pace.slots;
   return Math.max(minFarWindow, Math.ceil(window / Math.min(MAX_FAR_SHARES, mates + 1))) - used;
 }
 

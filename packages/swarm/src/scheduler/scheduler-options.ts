@@ -1,17 +1,7 @@
 /**
- * How a receiver schedules. The defaults come from the prototype's ablations for links about 1 Gbit/s (docs: PROTOCOL.md, "Numbers"):
- * slots and the window that matches them matter most, which piece is asked for matters least.
+ * How a receiver schedules, but for what adapts to the link (link-pace.ts). Which piece is asked for matters least (prototype: ablations).
  */
 export interface SchedulerOptions {
-  /** Pieces that a sender serves at once. */
-  readonly senderSlots: number;
-  /** Requests that wait at a sender beyond those; the next is told "busy". */
-  readonly senderQueue: number;
-  /** Pieces on their way to this node at once; senderSlots + senderQueue: a larger window starves nodes with few neighbours. */
-  readonly window: number;
-  /** Pieces asked of one peer at once: the lower number with many useful peers, the higher with few. */
-  readonly minPerPeer: number;
-  readonly maxPerPeer: number;
   /** Useful peers among which the least loaded is taken. */
   readonly sampledPeers: number;
   /** Pieces among which the rarest is taken. */
@@ -75,11 +65,6 @@ export interface SchedulerOptions {
 }
 
 export const schedulerDefaults: SchedulerOptions = Object.freeze({
-  senderSlots: 8,
-  senderQueue: 2,
-  window: 10,
-  minPerPeer: 2,
-  maxPerPeer: 4,
   sampledPeers: 3,
   sampledPieces: 4,
   minHedgeMs: 200,

@@ -9,6 +9,7 @@ import type { FetchAction, FetchWant } from './fetch-events.ts';
 import { createFlightTable } from './flight.ts';
 import type { FlightTable } from './flight.ts';
 import type { LeaseState } from './lease-state.ts';
+import type { LinkPace } from './link-pace.ts';
 import type { PieceMasks } from './piece-masks.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
@@ -39,6 +40,7 @@ export interface PackState {
 export interface SchedulerState {
   readonly self: PeerId;
   readonly random: Random;
+  readonly pace: LinkPace;
   readonly options: SchedulerOptions;
   nowMs: number;
   /** Filled while one event is handled. */
@@ -94,13 +96,14 @@ export interface SchedulerState {
 const BURST_BYTES = 4 * 1024 * 1024;
 
 export function createSchedulerState(
-  deps: { readonly self: PeerId; readonly random: Random },
+  deps: { readonly self: PeerId; readonly random: Random; readonly pace: LinkPace },
   options: SchedulerOptions,
 ): SchedulerState {
   const unlimited = { tokensPerSecond: Infinity, burst: BURST_BYTES, nowMs: 0 };
   return {
     self: deps.self,
     random: deps.random,
+    pace: deps.pace,
     options,
     nowMs: 0,
     actions: [],

@@ -6,6 +6,8 @@ import type { LedgerAction, LedgerEvent, LedgerOptions, LedgerStatus, RegiveReas
 import { LedgerPack } from './ledger-pack.ts';
 import { askerFor, removeAsker } from './ledger-state.ts';
 import type { Asker, LedgerState, Waiting } from './ledger-state.ts';
+import { bitCount } from './piece-masks.ts';
+import { createSeederSlots } from './seeder-slots.ts';
 import { createSmoothed } from './smoothed.ts';
 
 /**
@@ -40,6 +42,7 @@ export function createSeederLedger(
     nextPlace: 0,
     actions: [],
     nowMs: 0,
+    slots: createSeederSlots({ ...ledgerDefaults, ...options }),
     showTimeMs: createSmoothed(0),
     gives: 0,
     regives: { sendFailed: 0, holderGone: 0, unshown: 0, unserved: 0, distrusted: 0 },
@@ -64,6 +67,7 @@ export function createSeederLedger(
       askers: state.askers.size,
       waiting: state.waiting.size,
       serving: state.serving.size,
+      slots: state.slots.count,
       distrusted: [...state.distrusted],
       gives: state.gives,
       regives: { ...state.regives },
@@ -95,6 +99,7 @@ function take(state: LedgerState, event: LedgerEvent): void {
       const served = state.serving.get(event.ask);
       state.serving.delete(event.ask);
       served?.pack.sent(served.gift, state.nowMs);
+      if (served) state.slots.sent(bitCount(served.gift.mask), isShort(state), state.nowMs);
       return;
     }
     case 'sendFailed':
@@ -105,6 +110,12 @@ function take(state: LedgerState, event: LedgerEvent): void {
       return;
     case 'tick':
   }
+}
+
+/** Whether somebody waits for a slot, not for something to be given. */
+function isShort(state: LedgerState): boolean {
+  for (const waiting of state.waiting.values()) if (waiting.checkedAt !== state.version) return true;
+  return false;
 }
 
 function takeAsk(state: LedgerState, event: LedgerEvent & { readonly kind: 'ask' }): void {
@@ -188,7 +199,7 @@ function reclaimOverdue(state: LedgerState, asker: Asker, event: LedgerEvent & {
     for (const [piece, sinceMs] of pack?.wantOf(asker.id)?.deniedSinceMs ?? []) {
       if (!pack || state.nowMs - sinceMs < waitMs) continue;
       const mask = pack.overdue(piece, need[piece] ?? 0, state.nowMs, waitMs);
-      if (mask === 0 || state.serving.size >= state.options.slots) continue;
+      if (mask === 0 || state.serving.size >= state.slots.count) continue;
       give(state, event.ask, asker, pack, piece, mask);
       return;
     }
@@ -206,7 +217,7 @@ function takePlain(state: LedgerState, event: LedgerEvent & { readonly kind: 'pl
   const waitMs = regiveAfterMs(state);
   const isStuck = state.nowMs - (state.askers.get(event.asker)?.lastGainMs ?? -Infinity) >= waitMs;
   const free = pack.fresh(piece, mask) | (isStuck ? pack.overdue(piece, mask, state.nowMs, waitMs) : 0);
-  if (free !== mask || state.serving.size >= state.options.slots) {
+  if (free !== mask || state.serving.size >= state.slots.count) {
     state.actions.push({ kind: 'wait', ask, ahead: state.waiting.size });
     return;
   }

@@ -18,7 +18,8 @@ export type SlotVerdict =
   | { readonly kind: 'queue' }
   | { readonly kind: 'busy'; readonly queueLength: number };
 
-export function createSenderSlots(options: { readonly slots: number; readonly queue: number }): SenderSlots {
+/** `capacity` is asked anew each time: it follows the link. */
+export function createSenderSlots(capacity: () => { readonly slots: number; readonly queue: number }): SenderSlots {
   const serving = new Map<number, PeerId>();
   const queue = new Map<number, PeerId>();
   const servedTo = (peer: PeerId): number => {
@@ -38,16 +39,17 @@ export function createSenderSlots(options: { readonly slots: number; readonly qu
   };
   return {
     arrive(request, peer) {
-      if (serving.size < options.slots) {
+      const { slots, queue: places } = capacity();
+      if (serving.size < slots) {
         serving.set(request, peer);
         return { kind: 'serve' };
       }
-      if (queue.size >= options.queue) return { kind: 'busy', queueLength: queue.size };
+      if (queue.size >= places) return { kind: 'busy', queueLength: queue.size };
       queue.set(request, peer);
       return { kind: 'queue' };
     },
     leave(request) {
-      if (queue.delete(request) || !serving.delete(request)) return undefined;
+      if (queue.delete(request) || !serving.delete(request) || serving.size >= capacity().slots) return undefined;
       const admitted = next();
       if (admitted === undefined) return undefined;
       serving.set(admitted, queue.get(admitted) as PeerId);

@@ -1,3 +1,4 @@
+import { maskedBytes } from '@quarry/content';
 import type { FetchEvent, GivenPiece } from './fetch-events.ts';
 import type { Flight, RunFlight } from './flight.ts';
 import { countFalseHave, countGiven, parkStalled } from './peer-credit.ts';
@@ -43,6 +44,7 @@ function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEven
       state.pieceTimeMs.observe(nowMs - flight.startedAtMs);
       if (flight.peer?.isNear === false) state.zone.pieceTimeMs.observe(nowMs - flight.startedAtMs);
     }
+    state.pace.received(maskedBytes(flight.pack.descriptor, flight.piece, flight.mask), nowMs);
     if (flight.peer) countGiven(flight.peer, flight.pack.descriptor.id);
     const { twin } = flight;
     state.flights.land(flight);
@@ -93,7 +95,8 @@ function blame(
   const { nowMs } = state;
   switch (event.reason) {
     case 'busy': {
-      const pieceTimeMs = Math.max(5, Math.min(1000, state.pieceTimeMs.mean));
+      state.pace.roundTrip(nowMs - flight.startedAtMs, nowMs);
+      const pieceTimeMs = Math.max(1, Math.min(1000, state.pace.pieceMs));
       peer.notBeforeMs = nowMs + pieceTimeMs * (1 + 2 * state.random.next());
       peer.queueHint = event.queueLength ?? 0;
       peer.busySinceMs ??= nowMs;
@@ -176,6 +179,7 @@ function landGiven(state: SchedulerState, ask: StandingAsk, given: GivenPiece): 
   };
   state.flights.add(flight);
   state.flights.land(flight);
+  state.pace.received(maskedBytes(pack.wanted.descriptor, given.piece, given.mask), state.nowMs);
   pack.progressAtMs = state.nowMs;
 }
 

@@ -5,6 +5,7 @@ import type { Network, PeerId } from '../ports/network.ts';
 import type { FetchAction, FetchEvent, FetchWant, GivenPiece, KnownOfPack } from '../scheduler/fetch-events.ts';
 import { createFetchScheduler } from '../scheduler/fetch-scheduler.ts';
 import type { SchedulerLoad } from '../scheduler/fetch-scheduler.ts';
+import type { LinkPace } from '../scheduler/link-pace.ts';
 import { emptyMasks, isEmptyMasks, masksOf } from '../scheduler/piece-masks.ts';
 import type { PieceMasks } from '../scheduler/piece-masks.ts';
 import type { SchedulerOptions } from '../scheduler/scheduler-options.ts';
@@ -22,6 +23,7 @@ export interface FetcherDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly traffic: TrafficCounts;
+  readonly linkPace: LinkPace;
   /** From the store or from peers, and then in the store. */
   readonly getDescriptor: (pack: PackId, signal: AbortSignal | undefined) => Promise<PackDescriptor>;
   /** The packs wanted now are others. Resolves when peers have had time to say what they have of them. */
@@ -41,6 +43,8 @@ export interface Fetcher {
   fetch: Swarm['fetch'];
   /** News from outside: peers, what they have, members, rates. */
   say(event: FetchEvent): void;
+  /** See FetchScheduler. */
+  holders(pack: PackId, piece: number): number;
   wants(pack: PackId): PackDescriptor | undefined;
   wanted(): Iterable<PackId>;
   load(): SchedulerLoad;
@@ -72,7 +76,10 @@ export function createFetcher(
   options: { readonly giveUpMs: number; readonly scheduler: SchedulerOptions },
 ): Fetcher {
   const { network, store, clock, logger, traffic } = deps;
-  const scheduler = createFetchScheduler({ self: network.peerId, random: deps.random }, options.scheduler);
+  const scheduler = createFetchScheduler(
+    { self: network.peerId, random: deps.random, pace: deps.linkPace },
+    options.scheduler,
+  );
   const running = new Map<number, RunningFetch>();
   const packs = new Map<PackId, { readonly descriptor: PackDescriptor; uses: number }>();
   let lastFetch = 0;
@@ -272,6 +279,7 @@ export function createFetcher(
   return {
     fetch,
     say,
+    holders: (pack, piece) => scheduler.holders(pack, piece),
     wants: (pack) => packs.get(pack)?.descriptor,
     wanted: () => packs.keys(),
     load: () => scheduler.load(),

@@ -1,9 +1,10 @@
 import type { PackStore } from '@quarry/content';
-import type { Logger } from '@quarry/runtime';
+import type { Clock, Logger } from '@quarry/runtime';
 import type { Answer, Network, Request } from '../ports/network.ts';
 import { decodeGetPiece, encodePieceHead, encodePieceRefusal } from '../protocol/get-piece.ts';
 import { protocols } from '../protocol/protocol-names.ts';
 import { fullMask } from '../scheduler/piece-masks.ts';
+import type { LinkPace } from '../scheduler/link-pace.ts';
 import type { SenderSlots } from '../scheduler/sender-slots.ts';
 import { readForSending } from './read-for-sending.ts';
 import type { DescriptorCache } from './read-for-sending.ts';
@@ -20,7 +21,10 @@ export interface ServeDeps {
 }
 
 /** Gives pieces to whoever asks by name, also while this node is itself still fetching: a few at once, a few in a queue, "busy" to the others. */
-export function servePieces(deps: ServeDeps, slots: SenderSlots): () => void {
+export function servePieces(
+  deps: ServeDeps & { readonly clock: Clock; readonly pace: LinkPace },
+  slots: SenderSlots,
+): () => void {
   const admitted = new Map<number, () => void>();
   let lastRequest = 0;
 
@@ -63,7 +67,10 @@ export function servePieces(deps: ServeDeps, slots: SenderSlots): () => void {
         return deps.pacer.answer(encodePieceHead(), body, {
           signal: request.signal,
           onSent: (bytes) => deps.traffic.sent(request.peer, bytes),
-          onEnd: () => leave(id),
+          onEnd: (isWhole) => {
+            if (isWhole) deps.pace.sent(body.length, deps.clock.now());
+            leave(id);
+          },
         });
       }
     } catch (error) {

@@ -10,6 +10,7 @@ import { readPieceSet, writePieceSet } from '../../src/protocol/piece-set.ts';
 import { protocolLimits } from '../../src/protocol/protocol-limits.ts';
 import { protocols, topics } from '../../src/protocol/protocol-names.ts';
 import type { RegiveReason } from '../../src/scheduler/ledger-events.ts';
+import { createLinkPace } from '../../src/scheduler/link-pace.ts';
 import { pieceScore, textKey } from '../../src/scheduler/rendezvous.ts';
 
 // A formatter may align tables and choose how emphasis is marked.
@@ -44,10 +45,11 @@ test('the page names every protocol, topic and reason for giving again', () => {
 
 test('the page states the scheduler’s numbers as they are', () => {
   const { scheduler, ledger } = swarmDefaults;
+  const { slots } = createLinkPace();
   for (const sentence of [
-    `${scheduler.senderSlots} are served at once and ${scheduler.senderQueue} wait`,
+    `${slots.slots} are served at once and ${slots.queue} wait`,
     `held for up to ${ledger.longPollMs / 1000} s`,
-    `serves ${ledger.slots} at once`,
+    `serves ${ledger.minSlots} at once at first`,
     `after ${scheduler.leaseGraceMs} ms of listening (${scheduler.seederPatienceMs / 1000} s while`,
     `for _r_ × ${scheduler.leaseRankMs / 1000} s, nor`,
     `up to ${scheduler.maxLeaseRankMs / 1000} s`,
@@ -60,7 +62,6 @@ test('the page states the scheduler’s numbers as they are', () => {
     `or after _r_ × ${scheduler.crossSkipMs / 1000} s whatever was seen: a leader`,
     `in ${scheduler.slowMatesMs / 1000} s, while the window had room`,
     `a quarter of it or ${scheduler.minFarWindow}, whichever is most`,
-    `${swarmDefaults.tellMs} ms after a change or after ${swarmDefaults.tellPieces} changed pieces`,
     `still needed ${ledger.regiveAfterMs / 1000} s after it left`,
   ]) {
     expect(page).toContain(sentence);

@@ -8,6 +8,7 @@ import { createFetchScheduler } from '../../src/scheduler/fetch-scheduler.ts';
 import { emptyMasks, fullMasks } from '../../src/scheduler/piece-masks.ts';
 import type { PieceMasks } from '../../src/scheduler/piece-masks.ts';
 import { schedulerDefaults } from '../../src/scheduler/scheduler-options.ts';
+import { paceOf } from './pace.ts';
 import { peerId, somePack } from './packs.ts';
 
 const PACKS = [somePack(40, 1), somePack(17, 2)];
@@ -29,8 +30,8 @@ interface Live {
 /** What a careful observer of events and actions knows, and the rules that must hold for every action. */
 class Observer {
   readonly #scheduler = createFetchScheduler(
-    { self: peerId('self'), random: createSeededRandom(7) },
-    { window: WINDOW, leaseRunBytes: 5 * 4 * 65536 },
+    { self: peerId('self'), random: createSeededRandom(7), pace: paceOf(WINDOW) },
+    { leaseRunBytes: 5 * 4 * 65536 },
   );
   readonly live = new Map<number, Live>();
   readonly landing = new Map<number, Live>();

@@ -6,6 +6,8 @@ import { emptyMasks, fullMasks } from '../../src/scheduler/piece-masks.ts';
 import type { PieceMasks } from '../../src/scheduler/piece-masks.ts';
 import { schedulerDefaults } from '../../src/scheduler/scheduler-options.ts';
 import type { SchedulerOptions } from '../../src/scheduler/scheduler-options.ts';
+import { createLinkPace } from '../../src/scheduler/link-pace.ts';
+import { paceOf } from './pace.ts';
 import { peerId, somePack } from './packs.ts';
 
 const pack = somePack(80, 1); // 20 pieces of 4 chunks
@@ -18,8 +20,9 @@ const [A, B, C, SEEDER] = [peerId('a'), peerId('b'), peerId('c'), peerId('s')];
 type Kind = FetchAction['kind'];
 type Of<K extends Kind> = Extract<FetchAction, { readonly kind: K }>;
 
-function create(options: Partial<SchedulerOptions> = {}) {
-  const scheduler = createFetchScheduler({ self: peerId('self'), random: createSeededRandom(1) }, options);
+function create({ window, ...options }: Partial<SchedulerOptions> & { readonly window?: number } = {}) {
+  const pace = window === undefined ? createLinkPace() : paceOf(window);
+  const scheduler = createFetchScheduler({ self: peerId('self'), random: createSeededRandom(1), pace }, options);
   let actions: FetchAction[] = [];
   const say = (event: FetchEvent, nowMs: number): void => void actions.push(...scheduler.handle(event, nowMs));
   return {
@@ -63,9 +66,10 @@ describe('what is asked of peers', () => {
       scheduler.say({ kind: 'peerHas', peer, pack: pack.id, masks: all }, 0);
     }
     const requests = scheduler.take('request');
-    expect(requests).toHaveLength(schedulerDefaults.window);
+    const { slots } = createLinkPace();
+    expect(requests).toHaveLength(slots.window);
     const perPeer = Map.groupBy(requests, ({ peer }) => peer);
-    for (const asked of perPeer.values()) expect(asked.length).toBeLessThanOrEqual(schedulerDefaults.maxPerPeer);
+    for (const asked of perPeer.values()) expect(asked.length).toBeLessThanOrEqual(slots.slots / 2);
     expect(new Set(requests.map(({ piece }) => piece)).size).toBe(requests.length);
   });
 

@@ -23,7 +23,7 @@ interface Sending {
 
 /** Askers as they behave, and the rules that hold for every answer. */
 class Observer {
-  readonly #ledger = createSeederLedger({ random: createSeededRandom(3) }, { slots: SLOTS });
+  readonly #ledger = createSeederLedger({ random: createSeededRandom(3) }, { minSlots: SLOTS, maxSlots: SLOTS });
   readonly asks = new Map<number, PeerId>();
   readonly sending = new Map<number, Sending>();
   readonly needs = new Map<string, PieceMasks>();

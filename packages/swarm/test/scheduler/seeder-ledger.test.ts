@@ -36,7 +36,7 @@ const given = (actions: readonly LedgerAction[]) => actions.find((action) => act
 
 describe('the seeder ledger', () => {
   test('gives what several need in one go, to the first who asks', () => {
-    const ledger = createLedger({ slots: 1 });
+    const ledger = createLedger({ minSlots: 1, maxSlots: 1 });
     const busy = ledger.ask(C, fullMasks(large), 0); // takes the only slot
     ledger.ask(A, Uint16Array.of(0b0011), 1);
     ledger.ask(B, Uint16Array.of(0b0110), 2);
@@ -44,7 +44,7 @@ describe('the seeder ledger', () => {
   });
 
   test('gives the pack that most ask for first', () => {
-    const ledger = createLedger({ slots: 1 });
+    const ledger = createLedger({ minSlots: 1, maxSlots: 1 });
     const entries = [
       { pack: small.id, need: all, have: none },
       { pack: large.id, need: fullMasks(large), have: emptyMasks(large.pieceCount) },
@@ -202,7 +202,7 @@ describe('the seeder ledger', () => {
   });
 
   test('keeps the place of one who waits for a slot over repeated asks', () => {
-    const ledger = createLedger({ slots: 1 });
+    const ledger = createLedger({ minSlots: 1, maxSlots: 1 });
     const busy = ledger.ask(A, fullMasks(large), 0);
     ledger.ask(B, fullMasks(large), 1);
     expect(ledger.say({ kind: 'tick' }, 1 + longPollMs)).toEqual([{ kind: 'wait', ask: 2, ahead: 0 }]);
@@ -224,7 +224,7 @@ describe('the seeder ledger', () => {
   });
 
   test('does not make others carry the needs of one who asks no more', () => {
-    const ledger = createLedger({ slots: 1 });
+    const ledger = createLedger({ minSlots: 1, maxSlots: 1 });
     const busy = ledger.ask(C, fullMasks(large), 0);
     const gone = ledger.ask(A, Uint16Array.of(0b1000), 1);
     ledger.say({ kind: 'askEnded', ask: gone.ask }, 2);

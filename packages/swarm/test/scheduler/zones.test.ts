@@ -12,6 +12,8 @@ import type { SchedulerOptions } from '../../src/scheduler/scheduler-options.ts'
 import { SchedulerPeer } from '../../src/scheduler/scheduler-peer.ts';
 import { WantedPack } from '../../src/scheduler/wanted-pack.ts';
 import type { Crossing } from '../../src/scheduler/wanted-pack.ts';
+import { createLinkPace } from '../../src/scheduler/link-pace.ts';
+import { paceOf } from './pace.ts';
 import { peerId, somePack } from './packs.ts';
 
 const pack = somePack(80, 1); // 20 pieces of 4 chunks
@@ -87,7 +89,7 @@ describe('who of a zone fetches a piece from outside', () => {
   test('all agree on it: each piece has one leader among those who want the pack', () => {
     const members = [SELF, MATE, OTHER_MATE];
     const asked = members.flatMap((self) => {
-      const scheduler = createFetchScheduler({ self, random: createSeededRandom(1) }, { window: 100, maxPerPeer: 100 });
+      const scheduler = createFetchScheduler({ self, random: createSeededRandom(1), pace: paceOf(100, 200) });
       const mates = members.filter((member) => member !== self);
       const known = { shown: [], elsewhere: none, wanters: mates, nearWanters: mates };
       scheduler.handle({ kind: 'peerJoined', peer: FAR, role: 'node', isNear: false }, 0);
@@ -130,7 +132,7 @@ describe('who of a zone fetches a piece from outside', () => {
   test('a leader has few requests to other zones out, and a node without mates its whole window', () => {
     for (const [mates, room] of [
       [[MATE, OTHER_MATE, peerId('third'), peerId('fourth')], minFarWindow],
-      [[], schedulerDefaults.window],
+      [[], createLinkPace().slots.window],
     ] as const) {
       const scheduler = create(mates);
       const peers = ['f', 'g', 'h', 'i', 'j', 'k'].map(peerId);
@@ -220,7 +222,7 @@ describe('who of a zone fetches a piece from outside', () => {
       scheduler.say({ kind: 'tick' }, nowMs);
     }
     const others = scheduler.take().filter(({ peer, isHedge }) => peer !== MATE && !isHedge);
-    expect(others.length).toBe(schedulerDefaults.window - held.length);
+    expect(others.length).toBe(createLinkPace().slots.window - held.length);
   });
 
   test('a node that is held back by its own download limit does not take its zone mates for slow', () => {
