@@ -39,7 +39,7 @@ interface Lease {
 interface Holder {
   sequence: number;
   ask: BudgetAsk;
-  /** Answers that it may still go by, oldest first: all until it shows the token of a later one, or they have run out. */
+  /** Answers that it may still go by, oldest first, until they have run out. */
   leases: Lease[];
   promiseUntilMs: number;
   turnSinceMs: number | undefined;
@@ -133,7 +133,14 @@ export function createBudgetGrantor(
     const shown = holder.leases.find(({ token }) => token === ask.token);
     if (!ask.lends) holder.promiseUntilMs = 0;
     else if (shown) holder.promiseUntilMs = Math.max(holder.promiseUntilMs, shown.promiseUntilMs);
-    if (shown) holder.leases = holder.leases.filter(({ token }) => token >= ask.token);
+    // Of an earlier lease nothing is used any more but for the reads that are still under way.
+    if (shown) {
+      holder.leases = holder.leases.map((lease) =>
+        lease.token >= ask.token
+          ? lease
+          : { ...lease, bytesPerSecond: 0, keepReads: Math.min(lease.keepReads, ask.heldReads) },
+      );
+    }
     return holder;
   };
 
@@ -163,8 +170,8 @@ export function createBudgetGrantor(
           bytesPerSecond: atMost(fair.bytesPerSecond, pool.bytesPerSecond - othersBytes),
           reads: atMost(fair.reads, pool.reads - othersReads),
         };
-        // Reads that go on are those that were granted here: what another granted ends with the other's lease.
-        keepReads = Math.max(granted.reads, Math.min(ask.heldReads, heldBefore));
+        // Reads that go on are those that were granted here, as long as what is lent covers them: what another granted ends with the other's lease.
+        keepReads = Math.max(granted.reads, atMost(Math.min(ask.heldReads, heldBefore), pool.reads - othersReads));
         noteTurn(holder, granted.reads > 0 || keepReads > 0, nowMs);
       } else {
         // Whoever asks for nothing has given up what he had. The tokens stay good for promises.

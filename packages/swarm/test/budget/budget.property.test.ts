@@ -38,7 +38,7 @@ function run(world: BudgetWorld, ms: number, reads: number): void {
 function perform(world: BudgetWorld, { what, who, amount }: Step): void {
   const all = [...world.nodes.values()];
   const node = all[who % all.length] as BudgetNode;
-  // Who joins while it sees but a part of the cluster knows too few members: the limit that PROTOCOL.md names.
+  // Who starts while it sees but a part of the cluster knows too few members: the limit that PROTOCOL.md names.
   const isWhole = world.side.size === 0;
   if (what === 'demand') {
     node.wantsReads = amount % 4;
@@ -47,11 +47,30 @@ function perform(world: BudgetWorld, { what, who, amount }: Step): void {
     for (const [index, { peer }] of all.entries()) world.side.set(peer, (who >> (index % 10)) & 1);
   else if (what === 'heal') world.side.clear();
   else if (what === 'kill') world.kill(node);
-  else if (what === 'restart' && !node.isUp) world.start(node.peer, node);
+  else if (what === 'restart' && isWhole && !node.isUp) world.start(node.peer, node);
   else if (what === 'join' && isWhole && all.length < 9) world.start(`late-${all.length}`);
   else if (what === 'loss') world.faults.loss = (amount % 5) / 10;
   else if (what === 'delay') world.faults.maxDelayMs = [5, 50, 400, 1500][amount % 4] as number;
 }
+
+test('a read that goes on does not outlive the share that it was granted from', () => {
+  const world = new BudgetWorld(3, { bytesPerSecond: BYTES, reads: 1 }, JOIN_MS);
+  const nodes = Array.from({ length: 6 }, (_, i) => world.start(`node-${i}`));
+  run(world, JOIN_MS + 3000, 1);
+  const byLent = (node: BudgetNode): boolean => node.roll.standing(world.nowMs).rank === 0;
+  const owner = nodes.find(byLent) as BudgetNode;
+  const reader = nodes.find((node) => node !== owner && !isGranting(world, node)) as BudgetNode;
+  reader.wantsReads = 1;
+  run(world, 500, 1);
+  reader.reads = [Infinity]; // a read without an end
+  // The one that owns the cluster's only read is cut off: it reads by its own share, and the other must have stopped by then.
+  world.side.set(owner.peer, 1);
+  owner.wantsReads = 1;
+  reader.wantsReads = 0;
+  run(world, 3 * FALLBACK_MS, 1);
+  expect(owner.allowance.reads + owner.reads.length).toBeGreaterThan(0);
+  expect(reader.reads).toEqual([]);
+});
 
 describe('whatever happens', () => {
   test('the cluster is allowed no more bytes a second and has no more reads under way than its budget', () => {
@@ -100,6 +119,10 @@ describe('whatever happens', () => {
     );
   });
 });
+
+function isGranting(world: BudgetWorld, node: BudgetNode): boolean {
+  return node.grantor.status(world.nowMs).lenders > 0;
+}
 
 function settled(count: number, reads = Infinity, seeders = 0): { world: BudgetWorld; nodes: BudgetNode[] } {
   const world = new BudgetWorld(1, { bytesPerSecond: BYTES, reads }, JOIN_MS);

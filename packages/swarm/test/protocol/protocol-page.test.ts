@@ -3,6 +3,9 @@ import { ByteReader, ByteWriter, packIdFrom } from '@quarry/content';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { budgetDefaults } from '../../src/budget/budget-events.ts';
+import { memberRollDefaults } from '../../src/budget/member-roll.ts';
+import { PURSE_BURST_BYTES } from '../../src/budget/purse.ts';
 import { swarmDefaults } from '../../src/options.ts';
 import { decodeGetPiece, encodeGetPiece } from '../../src/protocol/get-piece.ts';
 import { decodeMemberRecord, encodeMemberRecord } from '../../src/protocol/member-record.ts';
@@ -66,6 +69,24 @@ test('the page states the scheduler’s numbers as they are', () => {
   ]) {
     expect(page).toContain(sentence);
   }
+});
+
+test('the page states the numbers of the origin budget as they are', () => {
+  const { leaseMs, renewMs, askTimeoutMs, probeMs, turnMs, joinMs, idleMs, idleMsPerMember } = budgetDefaults;
+  for (const sentence of [
+    `ms: ${leaseMs} |`,
+    `renewed every ${renewMs} ms`,
+    `(${askTimeoutMs / 1000} s each)`,
+    `tried every ${probeMs / 1000} s`,
+    `has its turn of ${turnMs / 1000} s`,
+    `has no share for ${joinMs / 1000} s`,
+    `max(${idleMs / 1000} s, members × ${idleMsPerMember} ms)`,
+    `without a goodbye for ${memberRollDefaults.vanishedMs / 60_000} minutes more`,
+    `at most ${PURSE_BURST_BYTES / 1024} KiB`,
+  ]) {
+    expect(page).toContain(sentence);
+  }
+  expect(swarmDefaults.memberTtlMs / 2).toBe(joinMs);
 });
 
 test('its examples are what the code makes of them', () => {
