@@ -42,14 +42,7 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
     wire,
     transfers: trace === undefined ? transfers : tracedTransfers(transfers, { trace, storm, now }),
     gossip: createGossip(() => world),
-    store: createSimStore({
-      onGiven(pack, piece, mask, reason) {
-        const index = packs.indexOf(pack);
-        invariants.originRead(now(), index, piece, mask, reason);
-        if (reason !== undefined)
-          trace?.mark(now(), topology.store, 'decision', `again: ${reason}`, { pack: index, piece });
-      },
-    }),
+    store: createSimStore(() => world),
     invariants,
     counts: createCounts(storm, () => packs),
     trace,

@@ -52,6 +52,10 @@ function begin(world: World, fault: StormFault): void {
       for (const seeder of world.seeders) killSeeder(world, seeder.endpoint);
       return;
     case 'originFails':
+      world.store.fails = fault.how;
+      return at(world, fault.untilMs, () => {
+        world.store.fails = undefined;
+      });
   }
 }
 

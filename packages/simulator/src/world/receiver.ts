@@ -1,6 +1,7 @@
 import { maskedBytes } from '@quarry/content';
 import type { FetchAction, GivenPiece } from '@quarry/swarm/scheduler';
 import { DEAD_NOTICE_MS } from './notice.ts';
+import { startOriginRead } from './origin-read.ts';
 import { endpointOf } from './sim-node.ts';
 import type { SimNode } from './sim-node.ts';
 import type { Transfer } from './transfers.ts';
@@ -33,8 +34,9 @@ export interface Receiver {
 }
 
 interface Outgoing {
-  transfer: Transfer | undefined;
+  transfer?: Transfer | undefined;
   seenBytes: number;
+  readonly passedBytes: () => number;
   /** Tells the other side that it is not wanted any more. */
   readonly cancel: () => void;
   /** The other side notices that this one has gone. */
@@ -80,6 +82,7 @@ export function createReceiver(node: SimNode): Receiver {
     const own: Outgoing = {
       transfer: undefined,
       seenBytes: 0,
+      passedBytes: () => own.transfer?.passedBytes() ?? 0,
       cancel() {
         isOver = true;
         world.wire.send(node.endpoint, to, () => {
@@ -140,6 +143,7 @@ export function createReceiver(node: SimNode): Receiver {
     const own: Outgoing = {
       transfer: undefined,
       seenBytes: 0,
+      passedBytes: () => own.transfer?.passedBytes() ?? 0,
       cancel() {
         world.wire.send(node.endpoint, to, () => seeder.withdraw(ask));
       },
@@ -166,10 +170,27 @@ export function createReceiver(node: SimNode): Receiver {
     });
   };
 
+  const startRead = (action: ReceiverAction & { kind: 'readLastResort' }): void => {
+    const { request } = action;
+    const read = startOriginRead(node, action, {
+      arrived: ({ request: number, piece, mask }) => {
+        outgoing.set(number, { seenBytes: 0, passedBytes: () => 0, cancel() {}, missed() {} });
+        receive(number, { pack: action.pack, piece, mask }, true, false);
+      },
+      failed: () => {
+        if (outgoing.delete(request)) node.say({ kind: 'failed', request, reason: 'error' });
+      },
+      over: () => void outgoing.delete(request),
+    });
+    const cancel = (): void => read.cancel();
+    outgoing.set(request, { seenBytes: 0, passedBytes: read.passedBytes, cancel, missed: cancel });
+  };
+
   return {
     perform(action) {
       if (action.kind === 'request') startRequest(action);
       else if (action.kind === 'ask') startAsk(action);
+      else if (action.kind === 'readLastResort') startRead(action);
       else if (action.kind === 'cancel') {
         const own = outgoing.get(action.request);
         outgoing.delete(action.request);
@@ -179,7 +200,7 @@ export function createReceiver(node: SimNode): Receiver {
     receive,
     sweep() {
       for (const [request, own] of outgoing) {
-        const passed = own.transfer?.passedBytes() ?? 0;
+        const passed = own.passedBytes();
         if (passed <= own.seenBytes) continue;
         own.seenBytes = passed;
         node.say({ kind: 'progress', request });

@@ -20,6 +20,8 @@ import { createSender } from './sender.ts';
 import type { Sender } from './sender.ts';
 import { createUnshelver } from './unshelver.ts';
 import type { Unshelver } from './unshelver.ts';
+import { unlimitedBudget } from './sim-budget.ts';
+import type { SimBudget } from './sim-budget.ts';
 import type { World } from './world.ts';
 
 /** What a timer that fires so late tells the scheduler: as in the daemon. */
@@ -37,6 +39,7 @@ export class SimNode {
   readonly connections: Set<number> = new Set();
   readonly banned: Set<number> = new Set();
   readonly pace: LinkPace = createLinkPace();
+  readonly budget: SimBudget = unlimitedBudget;
   scheduler: FetchScheduler;
   sender: Sender;
   receiver: Receiver;

@@ -134,6 +134,8 @@ export type FetchAction =
       readonly request: number;
       readonly pack: PackId;
       readonly pieces: readonly RunPiece[];
+      /** Others come before this node for the run, and showed nothing for too long. */
+      readonly isOutOfTurn: boolean;
     }
   /** What this node would read from outside the swarm if it might, and what it is reading: when that changes. */
   | { readonly kind: 'originDemand'; readonly wantsReads: number; readonly heldReads: number }

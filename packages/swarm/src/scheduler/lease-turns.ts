@@ -90,6 +90,11 @@ function dueAtMs(state: SchedulerState, { lease }: PackState, run: number): numb
   return Math.max(openMs, lease.runs[run]?.dueAtMs ?? openMs);
 }
 
+/** How many members come before this node for the run. */
+export function rankOf(pack: PackState, run: number): number {
+  return turnOf(pack, run).rank;
+}
+
 function turnOf({ lease }: PackState, run: number): RunTurn {
   const page = lease.runs[run];
   if (page?.turn) return page.turn;

@@ -1,4 +1,4 @@
-import { isOurTurn } from './lease-turns.ts';
+import { isOurTurn, rankOf } from './lease-turns.ts';
 import { allowedReads } from './origin-allowance.ts';
 import { watchFrom } from './scheduler-state.ts';
 import type { PackState, SchedulerState } from './scheduler-state.ts';
@@ -123,5 +123,6 @@ function startRun(state: SchedulerState, pack: PackState, run: number): void {
     progressAtMs: nowMs,
   });
   watchFrom(state, nowMs + state.options.leaseStallMs);
-  state.actions.push({ kind: 'readLastResort', request, pack: descriptor.id, pieces });
+  const isOutOfTurn = rankOf(pack, run) > 0;
+  state.actions.push({ kind: 'readLastResort', request, pack: descriptor.id, pieces, isOutOfTurn });
 }

@@ -1,0 +1,87 @@
+import { maskedBytes } from '@quarry/content';
+import type { FetchAction } from '@quarry/swarm/scheduler';
+import type { SimNode } from './sim-node.ts';
+import type { Transfer } from './transfers.ts';
+
+type ReadAction = Extract<FetchAction, { readonly kind: 'readLastResort' }>;
+
+export interface OriginRead {
+  readonly passedBytes: () => number;
+  cancel(): void;
+}
+
+interface ReadHandlers {
+  /** A piece has come whole, and goes on to be hashed. */
+  readonly arrived: (piece: ReadAction['pieces'][number]) => void;
+  readonly failed: () => void;
+  /** All pieces have come. */
+  readonly over: () => void;
+}
+
+/** A node reads a run from Glance itself: a request that costs Glance the same whatever its length, then a stream of pieces, each when the budget allows it. */
+export function startOriginRead(node: SimNode, action: ReadAction, handlers: ReadHandlers): OriginRead {
+  const { world } = node;
+  const { queue, wire, topology, storm, store, packs } = world;
+  const pack = packs.indexOf(action.pack);
+  const descriptor = packs.descriptors[pack];
+  let isOver = false;
+  let isReading = false;
+  let passed = 0;
+  let transfer: Transfer | undefined;
+
+  const end = (): void => {
+    isOver = true;
+    if (isReading) store.endRead();
+    isReading = false;
+  };
+  const fail = (): void => {
+    if (isOver) return;
+    end();
+    wire.send(topology.store, node.endpoint, handlers.failed);
+  };
+  const next = (at: number, failsAfter: number): void => {
+    const one = action.pieces[at];
+    if (isOver || !descriptor) return;
+    if (at >= failsAfter) return fail();
+    if (!one) {
+      end();
+      return handlers.over();
+    }
+    const { piece, mask } = one;
+    const bytes = maskedBytes(descriptor, piece, mask);
+    node.budget.take(bytes, () => {
+      if (isOver) return;
+      const why = action.isOutOfTurn ? 'overdue' : store.whyRead(node, pack, piece, mask);
+      store.given(action.pack, piece, mask, why);
+      transfer = world.transfers.start(
+        topology.store,
+        node.endpoint,
+        bytes,
+        () => {
+          transfer = undefined;
+          passed += bytes;
+          handlers.arrived(one);
+          next(at + 1, failsAfter);
+        },
+        { piece: { pack, piece } },
+      );
+    });
+  };
+  wire.send(node.endpoint, topology.store, () => {
+    if (isOver) return;
+    isReading = true;
+    const how = store.beginRead();
+    queue.at(queue.nowMs + storm.origin.readDelayMs, () => {
+      if (how === 'errors') fail();
+      else if (how !== 'hangs') next(0, how === 'truncates' ? Math.ceil(action.pieces.length / 2) : Infinity);
+    });
+  });
+  return {
+    passedBytes: () => passed + (transfer?.passedBytes() ?? 0),
+    cancel() {
+      if (isOver) return;
+      end();
+      world.counts.wastedBytes += transfer?.cancel() ?? 0;
+    },
+  };
+}
