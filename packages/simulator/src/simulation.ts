@@ -32,6 +32,9 @@ export interface SimulatedUnshelve {
   readonly host: number;
   readonly image: number;
   readonly atMs: number;
+  /** Whether its host is honest and counts: whom the others leave alone for his lies may take as long as he likes. */
+  readonly isHonest: boolean;
+  readonly linkBytesPerSecond: number;
   /** Undefined: it never ended. */
   readonly endedMs: number | undefined;
   /** What the image's chunks add up to that the host did not hold when it began. */

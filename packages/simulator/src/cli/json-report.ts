@@ -1,6 +1,6 @@
 import type { Bound } from '@quarry/scenario';
 import type { SimulationReport } from '../report.ts';
-import type { SimulationResult } from '../simulation.ts';
+import type { SimulatedUnshelve, SimulationResult } from '../simulation.ts';
 
 /** The fields that are promised, in the order in which they are printed; more may follow them. */
 export const promisedFields: readonly (keyof SimulationReport)[] = [
@@ -47,6 +47,7 @@ export function jsonReport({ result, bound, figures }: FinishedRun): Record<stri
     boundParts: bound.parts,
     ownRatioP50: ownRatios(result, bound).p50,
     ownRatioMax: ownRatios(result, bound).max,
+    ownByLink: ownByLink(result, bound),
     regives: result.regives,
     events: result.events,
     peakRssMiB: figures.peakRssMiB,
@@ -59,7 +60,9 @@ export function jsonReport({ result, bound, figures }: FinishedRun): Record<stri
 /** How long the unshelves took that finished, in ascending order. */
 function durations(result: SimulationResult): number[] {
   return result.unshelves
-    .flatMap(({ atMs, endedMs, why }) => (endedMs === undefined || why !== undefined ? [] : [endedMs - atMs]))
+    .flatMap(({ atMs, endedMs, why, isHonest }) =>
+      endedMs === undefined || why !== undefined || !isHonest ? [] : [endedMs - atMs],
+    )
     .toSorted((a, b) => a - b);
 }
 
@@ -71,15 +74,38 @@ export function slowestToMedian(result: SimulationResult): number {
 }
 
 /** Duration ÷ what an unshelve would take at least if it were alone with its links. Without those that need nothing. */
-export function ownRatios(result: SimulationResult, bound: Bound): { readonly p50: number; readonly max: number } {
+export function ownRatios(
+  result: SimulationResult,
+  bound: Bound,
+  counts: (unshelve: SimulatedUnshelve) => boolean = () => true,
+): { readonly p50: number; readonly max: number } {
   const ratios = result.unshelves
-    .flatMap(({ atMs, endedMs, why }, index) => {
+    .flatMap((unshelve, index) => {
+      const { atMs, endedMs, why, isHonest } = unshelve;
       const ownMs = bound.ownMs[index] ?? 0;
-      const isFinished = endedMs !== undefined && why === undefined;
+      const isFinished = endedMs !== undefined && why === undefined && isHonest && counts(unshelve);
       return isFinished && ownMs > 0 && ownMs < Infinity ? [(endedMs - atMs) / ownMs] : [];
     })
     .toSorted((a, b) => a - b);
   return { p50: quantile(ratios, 0.5), max: ratios.at(-1) ?? 0 };
+}
+
+/** The same for hosts with equal links, where they are not all equal; the fastest first. */
+export function ownByLink(result: SimulationResult, bound: Bound): readonly LinkRatios[] {
+  const links = new Set(result.unshelves.map((unshelve) => unshelve.linkBytesPerSecond));
+  if (links.size < 2) return [];
+  return [...links]
+    .toSorted((a, b) => b - a)
+    .map((linkBytesPerSecond) => ({
+      linkBytesPerSecond,
+      ...ownRatios(result, bound, (unshelve) => unshelve.linkBytesPerSecond === linkBytesPerSecond),
+    }));
+}
+
+export interface LinkRatios {
+  readonly linkBytesPerSecond: number;
+  readonly p50: number;
+  readonly max: number;
 }
 
 /** Unshelves that did not finish, with the reason: the first of many. */

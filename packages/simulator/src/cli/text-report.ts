@@ -1,6 +1,6 @@
-import { formatBytes } from '@quarry/runtime';
+import { formatBytes, formatRate } from '@quarry/runtime';
 import type { Bound } from '@quarry/scenario';
-import { ownRatios, slowestToMedian } from './json-report.ts';
+import { ownByLink, ownRatios, slowestToMedian } from './json-report.ts';
 import type { FinishedRun } from './json-report.ts';
 
 /** What each part of the bound is about, in the words of the output. */
@@ -30,6 +30,10 @@ export function textReport(run: FinishedRun): string {
     ['p50, p99', `${seconds(report.p50Seconds)}, ${seconds(report.p99Seconds)}`],
     ['slowest / median', fixed(slowestToMedian(result))],
     ['each / its own', `median ${fixed(own.p50)}, worst ${fixed(own.max)}`],
+    ...ownByLink(result, bound).map(
+      (link) =>
+        [`at ${formatRate(link.linkBytesPerSecond)}`, `median ${fixed(link.p50)}, worst ${fixed(link.max)}`] as const,
+    ),
     [
       'origin',
       `${formatBytes(report.originBytes)} for ${formatBytes(report.uniqueBytes)}: × ${report.originAmplification.toFixed(4)}`,

@@ -25,8 +25,17 @@ export interface Counts {
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 export function createCounts(storm: Storm, packs: () => SimPacks): Counts {
+  const liars = new Set(storm.faults.flatMap((fault) => (fault.kind === 'lie' ? [fault.host] : [])));
   const unshelves = storm.unshelves.map(
-    ({ host, image, atMs }): Mutable<SimulatedUnshelve> => ({ host, image, atMs, endedMs: undefined, bytes: 0 }),
+    ({ host, image, atMs }): Mutable<SimulatedUnshelve> => ({
+      host,
+      image,
+      atMs,
+      isHonest: !liars.has(host),
+      linkBytesPerSecond: storm.hosts[host]?.downBytesPerSecond ?? 0,
+      endedMs: undefined,
+      bytes: 0,
+    }),
   );
   const counts: Counts = {
     wastedBytes: 0,

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 export function summarize(world: World, bound: Bound, events: number): SimulationResult {
   const { storm, counts, net, topology } = world;
   const checked = world.invariants.finish(world.queue.nowMs);
-  const done = counts.unshelves.filter((one) => one.endedMs !== undefined && one.why === undefined);
+  const done = counts.unshelves.filter((one) => one.endedMs !== undefined && one.why === undefined && one.isHonest);
   const ends = done.map((one) => one.endedMs ?? 0);
   const durations = done.map((one) => (one.endedMs ?? 0) - one.atMs).sort((a, b) => a - b);
   const makespanMs = ends.reduce((latest, end) => Math.max(latest, end), 0);
@@ -15,11 +15,6 @@ export function summarize(world: World, bound: Bound, events: number): Simulatio
   const originBytes = net.linkBytes(topology.origin);
   const crossZoneBytes =
     storm.zones.length > 1 ? topology.zoneDown.reduce((sum, link) => sum + net.linkBytes(link), 0) : 0;
-  const ratios = done.map((one) => {
-    const index = counts.unshelves.indexOf(one);
-    return ((one.endedMs ?? 0) - one.atMs) / (bound.ownMs[index] ?? Infinity);
-  });
-  ratios.sort((a, b) => a - b);
   return {
     report: {
       scenario: storm.name,
@@ -45,9 +40,6 @@ export function summarize(world: World, bound: Bound, events: number): Simulatio
     regives: checked.regives,
     events,
     notes: {
-      slowestToMedian: (durations.at(-1) ?? 0) / Math.max(1e-9, at(0.5)),
-      ownRatioP50: ratios[Math.floor(ratios.length / 2)] ?? 0,
-      ownRatioMax: ratios.at(-1) ?? 0,
       busy: counts.busy,
       absent: counts.absent,
       bans: counts.bans,
