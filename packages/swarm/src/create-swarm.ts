@@ -22,10 +22,13 @@ import { findBlob } from './transfer/find-blob.ts';
 import { findRecords, listRecords } from './transfer/find-records.ts';
 import type { LookupDeps } from './transfer/lookup.ts';
 import { createOriginBudgetKeeper } from './transfer/origin-budget.ts';
+import { createDrain } from './transfer/drain.ts';
+import type { DrainOptions, LeaveStatus } from './transfer/drain.ts';
 import { createDescriptorCache } from './transfer/read-for-sending.ts';
 import { serveAsks } from './transfer/serve-asks.ts';
 import type { AskServer } from './transfer/serve-asks.ts';
 import { serveBlobs } from './transfer/serve-blobs.ts';
+import { serveNeeds } from './transfer/serve-needs.ts';
 import { servePieces } from './transfer/serve-pieces.ts';
 import { serveRecords } from './transfer/serve-records.ts';
 import { createTrafficCounts } from './transfer/traffic-counts.ts';
@@ -44,6 +47,12 @@ export interface SwarmDeps {
 export interface QuarrySwarm extends Swarm {
   /** Begins to speak and to serve. */
   start(): Promise<void>;
+  /**
+   * For a seeder that is to stop: resolves when it may leave, that is when what nodes still need is held by `leave.leaveHolders` of them, or
+   * after `timeoutMs`, saying what would be in danger. It serves on meanwhile, also after it has resolved: `close` follows soon. Of a node it
+   * resolves at once: pieces of which it holds the last copy can be had from the origin. Rejects with the signal's reason, or SWARM_CLOSED.
+   */
+  drain(options?: DrainOptions): Promise<LeaveStatus>;
   /** Says goodbye, ends all fetches with SWARM_CLOSED, serves nothing any more. The network stays open: who made it closes it. */
   close(): Promise<void>;
   /** Records that connected seeders know, or nodes where there is no seeder; latest first, one for each publisher and reference. */
@@ -249,6 +258,18 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     options,
   );
 
+  const drain = createDrain(
+    {
+      network,
+      store,
+      clock,
+      logger,
+      nodes: () => (options.role === 'seeder' ? nodes() : []),
+      distrusted: () => asks?.status().distrusted ?? [],
+      ban,
+    },
+    options.leave,
+  );
   const lookups: LookupDeps = {
     network,
     clock,
@@ -352,7 +373,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         ),
       );
       if (options.role === 'seeder') asks = serveAsks(serving, createSeederLedger({ random }, options.ledger));
-      else stops.push(servePieces({ ...serving, pace }, slots));
+      else
+        stops.push(servePieces({ ...serving, pace }, slots), serveNeeds({ ...serving, needs: () => fetcher.needs() }));
       fetcher.say({ kind: 'rates', downloadBytesPerSecond: rates.downloadBytesPerSecond });
       originBudget.start();
       inventory.start();
@@ -384,6 +406,10 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       inventory.stop();
       for (const stop of stops.splice(0)) stop();
       if (startedAtMs !== undefined) await membership.stop();
+    },
+    async drain(drainOptions = {}) {
+      checkOpen();
+      return drain.run({ ...drainOptions, signal: waiting(drainOptions.signal).signal });
     },
     async findRecords(ref, { signal } = {}) {
       checkOpen();
@@ -435,6 +461,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         sentBytes,
         crossZoneSentBytes,
         crossZoneReceivedBytes,
+        leaving: drain.status(),
         originBudget: originBudget.status(),
       };
     },
@@ -463,6 +490,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       scheduler: fetcher.load(),
       serving: { now: slots.serving, queued: slots.queued },
       seeding: asks?.status(),
+      leaving: drain.status(),
       originBudget: originBudget.status(),
       knownHaves: inventory.size,
       bytes,

@@ -16,4 +16,5 @@ export { createSwarm } from './create-swarm.ts';
 export type { QuarrySwarm, SwarmDeps } from './create-swarm.ts';
 export { swarmDefaults } from './options.ts';
 export type { ChosenSwarmOptions, SwarmOptions } from './options.ts';
+export type { DrainOptions, LeaveStatus } from './transfer/drain.ts';
 export type { SwarmFigures, SwarmStatus } from './swarm-status.ts';

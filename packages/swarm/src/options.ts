@@ -4,6 +4,8 @@ import type { PeerId } from './ports/network.ts';
 import { ledgerDefaults } from './scheduler/ledger-events.ts';
 import type { LedgerOptions } from './scheduler/ledger-events.ts';
 import type { Role } from './scheduler/fetch-events.ts';
+import { leaveDefaults } from './scheduler/leave-watch.ts';
+import type { LeaveOptions } from './scheduler/leave-watch.ts';
 import { schedulerDefaults } from './scheduler/scheduler-options.ts';
 import type { SchedulerOptions } from './scheduler/scheduler-options.ts';
 
@@ -65,16 +67,19 @@ export interface SwarmOptions {
   readonly blobGives: number;
   readonly scheduler: SchedulerOptions;
   readonly ledger: LedgerOptions;
+  /** When a seeder may leave. */
+  readonly leave: LeaveOptions;
   /** Without `joinMs`: half of `memberTtlMs`, in which every member says once that it is there. */
   readonly budget: Partial<BudgetOptions>;
   /** Called when a peer is banned, so that it can be remembered over restarts. */
   readonly onBanned: (peer: PeerId, reason: string) => void;
 }
 
-/** Options as they are chosen: any of them, and any of the scheduler's and the ledger's. */
-export type ChosenSwarmOptions = Partial<Omit<SwarmOptions, 'scheduler' | 'ledger'>> & {
+/** Options as they are chosen: any of them, and any of the scheduler's, the ledger's and those for leaving. */
+export type ChosenSwarmOptions = Partial<Omit<SwarmOptions, 'scheduler' | 'ledger' | 'leave'>> & {
   readonly scheduler?: Partial<SchedulerOptions>;
   readonly ledger?: Partial<LedgerOptions>;
+  readonly leave?: Partial<LeaveOptions>;
 };
 
 export const swarmDefaults: SwarmOptions = Object.freeze({
@@ -111,6 +116,7 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   blobGives: 2,
   scheduler: schedulerDefaults,
   ledger: ledgerDefaults,
+  leave: leaveDefaults,
   budget: {},
   onBanned: () => {},
 });
@@ -120,12 +126,14 @@ export function swarmOptions(chosen: ChosenSwarmOptions): SwarmOptions {
   checkNames('swarm', chosen, swarmDefaults);
   checkNames('scheduler', chosen.scheduler ?? {}, schedulerDefaults);
   checkNames('ledger', chosen.ledger ?? {}, ledgerDefaults);
+  checkNames('leave', chosen.leave ?? {}, leaveDefaults);
   checkNames('budget', chosen.budget ?? {}, budgetDefaults);
   return {
     ...swarmDefaults,
     ...chosen,
     scheduler: { ...schedulerDefaults, ...chosen.scheduler },
     ledger: { ...ledgerDefaults, ...chosen.ledger },
+    leave: { ...leaveDefaults, ...chosen.leave },
   };
 }
 

@@ -2,6 +2,7 @@ import type { PeerId } from './ports/network.ts';
 import type { Role } from './scheduler/fetch-events.ts';
 import type { SchedulerLoad } from './scheduler/fetch-scheduler.ts';
 import type { LedgerStatus } from './scheduler/ledger-events.ts';
+import type { LeaveStatus } from './transfer/drain.ts';
 import type { FetchView } from './transfer/fetcher.ts';
 import type { OriginBudgetStatus } from './transfer/origin-budget.ts';
 import type { TrafficView } from './transfer/traffic-counts.ts';
@@ -22,6 +23,8 @@ export interface SwarmStatus {
   readonly serving: { readonly now: number; readonly queued: number };
   /** Of a seeder: gives, and why it gave again. */
   readonly seeding: LedgerStatus | undefined;
+  /** Why this seeder is still here; undefined while it does not want to leave. */
+  readonly leaving: LeaveStatus | undefined;
   /** Of the origin budget; undefined without a limit. */
   readonly originBudget: OriginBudgetStatus | undefined;
   /** (member, pack) pairs that are known. */
@@ -54,6 +57,8 @@ export interface SwarmFigures {
   /** Plain bytes of pieces to and from members that are known to be of other zones. */
   readonly crossZoneSentBytes: number;
   readonly crossZoneReceivedBytes: number;
+  /** Why this seeder is still here; undefined while it does not want to leave. */
+  readonly leaving: LeaveStatus | undefined;
   /** Undefined without a limit. */
   readonly originBudget: OriginBudgetStatus | undefined;
 }

@@ -1,5 +1,5 @@
 import { ByteWriter, idBytes, packIdFrom } from '@quarry/content';
-import type { PackId } from '@quarry/content';
+import type { ByteReader, PackId } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
 import { PLAIN } from './get-piece.ts';
 import { readPackHaves, writePackHaves } from './haves-message.ts';
@@ -44,12 +44,7 @@ const DRY = 2;
 
 export function encodeAsk({ packs, distrusts }: Ask): Uint8Array {
   const writer = new ByteWriter(8 + packs.length * 112);
-  writer.varint(packs.length);
-  for (const { pack, need, have } of packs) {
-    writer.raw(idBytes(pack));
-    writePieceSet(writer, need);
-    writePieceSet(writer, have);
-  }
+  writeAskedPacks(writer, packs);
   writer.varint(distrusts.length);
   for (const peer of distrusts) writer.text(peer);
   return writer.finish();
@@ -58,13 +53,7 @@ export function encodeAsk({ packs, distrusts }: Ask): Uint8Array {
 export function decodeAsk(bytes: Uint8Array): Ask {
   const { maxAskBytes, maxAskPacks, maxDistrusts } = protocolLimits;
   return parseMessage('ask', bytes, maxAskBytes, (reader) => {
-    const seen = new Set<PackId>();
-    const packs = readList(reader, 'packs', { max: maxAskPacks, itemBytes: 36 }, () => {
-      const pack = packIdFrom(reader.view(32));
-      if (seen.has(pack)) throw reader.malformed('names a pack twice');
-      seen.add(pack);
-      return { pack, need: readPieceSet(reader), have: readPieceSet(reader) };
-    });
+    const packs = readAskedPacks(reader, maxAskPacks);
     const distrusts = readList(reader, 'distrusts', { max: maxDistrusts, itemBytes: 2 }, () => readPeerId(reader));
     return { packs, distrusts };
   });
@@ -115,5 +104,24 @@ export function decodeAskAnswer(bytes: Uint8Array): AskAnswer {
       default:
         throw reader.malformed(`has the unknown status ${status}`);
     }
+  });
+}
+
+export function writeAskedPacks(writer: ByteWriter, packs: readonly AskedPack[]): void {
+  writer.varint(packs.length);
+  for (const { pack, need, have } of packs) {
+    writer.raw(idBytes(pack));
+    writePieceSet(writer, need);
+    writePieceSet(writer, have);
+  }
+}
+
+export function readAskedPacks(reader: ByteReader, max: number): AskedPack[] {
+  const seen = new Set<PackId>();
+  return readList(reader, 'packs', { max, itemBytes: 36 }, () => {
+    const pack = packIdFrom(reader.view(32));
+    if (seen.has(pack)) throw reader.malformed('names a pack twice');
+    seen.add(pack);
+    return { pack, need: readPieceSet(reader), have: readPieceSet(reader) };
   });
 }

@@ -17,6 +17,8 @@ export interface ProtocolLimits {
   readonly maxDistrusts: number;
   readonly maxAskBytes: number;
   readonly maxGetHavesPacks: number;
+  readonly maxNeedsPacks: number;
+  readonly maxNeedsBytes: number;
   readonly maxRecords: number;
   readonly maxRecordsBytes: number;
   readonly maxRedirects: number;
@@ -47,6 +49,9 @@ export const protocolLimits: ProtocolLimits = Object.freeze({
   maxDistrusts: 32,
   maxAskBytes: 128 * (32 + 2 * PIECE_SET_BYTES) + 32 * 129 + 16,
   maxGetHavesPacks: 256,
+  /** Packs in a request for needs, or its answer. */
+  maxNeedsPacks: 1024,
+  maxNeedsBytes: 1024 * (32 + 2 * PIECE_SET_BYTES) + 8,
   maxRecords: 256,
   maxRecordsBytes: 256 * (limits.maxImageRecordBytes + 2) + 16,
   maxRedirects: 8,

@@ -9,6 +9,7 @@ export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   tellHaves: '/quarry/haves/tell/1',
   piece: '/quarry/piece/1',
   ask: '/quarry/ask/1',
+  needs: '/quarry/needs/1',
   originBudget: '/quarry/budget/1',
 });
 
@@ -22,6 +23,7 @@ export type ProtocolName =
   | 'tellHaves'
   | 'piece'
   | 'ask'
+  | 'needs'
   | 'originBudget';
 
 export const topics: Readonly<Record<'members' | 'haves', string>> = Object.freeze({

@@ -2,6 +2,8 @@
 export { createFetchScheduler } from './fetch-scheduler.ts';
 export type { FetchScheduler, SchedulerLoad } from './fetch-scheduler.ts';
 export type * from './fetch-events.ts';
+export { createLeaveWatch, leaveDefaults } from './leave-watch.ts';
+export type { LeaveOptions, LeaveVerdict, LeaveWatch } from './leave-watch.ts';
 export { createLinkPace } from './link-pace.ts';
 export type { LinkPace, PaceSlots } from './link-pace.ts';
 export { createSeederLedger } from './seeder-ledger.ts';

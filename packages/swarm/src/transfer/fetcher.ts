@@ -6,8 +6,8 @@ import type { FetchAction, FetchEvent, FetchWant, GivenPiece, KnownOfPack } from
 import { createFetchScheduler } from '../scheduler/fetch-scheduler.ts';
 import type { SchedulerLoad } from '../scheduler/fetch-scheduler.ts';
 import type { LinkPace } from '../scheduler/link-pace.ts';
-import { emptyMasks, isEmptyMasks, masksOf } from '../scheduler/piece-masks.ts';
-import type { PieceMasks } from '../scheduler/piece-masks.ts';
+import { emptyMasks, isEmptyMasks, masksOf, shapeFor } from '../scheduler/piece-masks.ts';
+import type { PackShape, PieceMasks } from '../scheduler/piece-masks.ts';
 import type { SchedulerOptions } from '../scheduler/scheduler-options.ts';
 import { SwarmError } from '../swarm-error.ts';
 import { createFetchAccount } from './fetch-account.ts';
@@ -47,9 +47,18 @@ export interface Fetcher {
   holders(pack: PackId, piece: number): number;
   wants(pack: PackId): PackDescriptor | undefined;
   wanted(): Iterable<PackId>;
+  /** What all fetches still need, from their first moment on; packs of which all is here are not named. */
+  needs(): readonly FetcherNeed[];
   load(): SchedulerLoad;
   fetches(): readonly FetchView[];
   close(): void;
+}
+
+export interface FetcherNeed {
+  readonly pack: PackId;
+  readonly shape: PackShape;
+  readonly need: PieceMasks;
+  readonly have: PieceMasks;
 }
 
 export interface FetchView {
@@ -80,6 +89,7 @@ export function createFetcher(
     { self: network.peerId, random: deps.random, pace: deps.linkPace },
     options.scheduler,
   );
+  const begun = new Map<number, readonly PackWant[]>();
   const running = new Map<number, RunningFetch>();
   const packs = new Map<PackId, { readonly descriptor: PackDescriptor; uses: number }>();
   let lastFetch = 0;
@@ -233,6 +243,7 @@ export function createFetcher(
     const lease = store.lease(wants.map(({ pack }) => pack));
     const id = (lastFetch += 1);
     const registered: PackId[] = [];
+    begun.set(id, wants);
     try {
       const prepared = await prepare(wants, signal);
       for (const { descriptor } of prepared) {
@@ -268,6 +279,7 @@ export function createFetcher(
         say({ kind: 'fetch', fetch: id, wants: event, giveUpMs: options.giveUpMs });
       });
     } finally {
+      begun.delete(id);
       for (const pack of registered) {
         const known = packs.get(pack);
         if (known && (known.uses -= 1) === 0) packs.delete(pack);
@@ -276,9 +288,23 @@ export function createFetcher(
     }
   };
 
+  const needs = (): readonly FetcherNeed[] => {
+    const needed = new Map<PackId, FetcherNeed>();
+    for (const { pack, chunks } of [...begun.values()].flat()) {
+      const shape = shapeFor(chunks.chunkCount);
+      const present = store.present(pack);
+      const have = present ? masksOf(present) : emptyMasks(shape.pieceCount);
+      const known = needed.get(pack)?.need;
+      const need = masksOf(chunks).map((mask, piece) => (mask & ~(have[piece] ?? 0)) | (known?.[piece] ?? 0));
+      if (!isEmptyMasks(need)) needed.set(pack, { pack, shape, need, have });
+    }
+    return [...needed.values()];
+  };
+
   return {
     fetch,
     say,
+    needs,
     holders: (pack, piece) => scheduler.holders(pack, piece),
     wants: (pack) => packs.get(pack)?.descriptor,
     wanted: () => packs.keys(),

@@ -12,6 +12,7 @@ import {
   encodeGetBlob,
 } from '../../src/protocol/get-blob.ts';
 import { decodeGetHaves, decodeHavesAnswer, encodeGetHaves, encodeHavesAnswer } from '../../src/protocol/get-haves.ts';
+import { decodeGetNeeds, decodeNeedsAnswer, encodeGetNeeds, encodeNeedsAnswer } from '../../src/protocol/get-needs.ts';
 import {
   decodeGetPiece,
   decodePieceAnswer,
@@ -108,6 +109,10 @@ const budgetAnswerArb = fc.record({
   keepReads: fc.oneof(fc.constant(Infinity), fc.integer({ min: 100, max: 1000 })),
   budget: fc.record({ bytesPerSecond: limitArb, reads: limitArb }),
 });
+const askedPacksArb = fc.uniqueArray(fc.record({ pack: packArb, need: setArb, have: setArb }), {
+  maxLength: 4,
+  selector: (asked) => asked.pack,
+});
 const bodyArb = fc.uint8Array({ maxLength: 200 });
 const pieceArb = fc.record({ pack: packArb, piece: fc.nat(255), mask: fc.integer({ min: 1, max: 0xffff }) });
 
@@ -185,10 +190,7 @@ export const messageKinds: readonly MessageKind[] = [
   kind(
     'ask',
     fc.record({
-      packs: fc.uniqueArray(fc.record({ pack: packArb, need: setArb, have: setArb }), {
-        maxLength: 4,
-        selector: (asked) => asked.pack,
-      }),
+      packs: askedPacksArb,
       distrusts: fc.array(peerArb, { maxLength: 3 }),
     }),
     encodeAsk,
@@ -209,6 +211,8 @@ export const messageKinds: readonly MessageKind[] = [
     encodeAskRefusal,
     decodeAskAnswer,
   ),
+  kind('request for needs', fc.array(packArb, { maxLength: 5 }), encodeGetNeeds, decodeGetNeeds),
+  kind('answer about needs', askedPacksArb, encodeNeedsAnswer, decodeNeedsAnswer),
   kind('ask for a part of the origin budget', budgetAskArb, encodeBudgetAsk, decodeBudgetAsk),
   kind('lease of the origin budget', budgetAnswerArb, encodeBudgetAnswer, decodeBudgetAnswer),
   kind('request for a blob', fc.record({ id: bytes32, insists: fc.boolean() }), encodeGetBlob, decodeGetBlob),

@@ -47,7 +47,7 @@ test('the page names every protocol, topic and reason for giving again', () => {
 });
 
 test('the page states the scheduler’s numbers as they are', () => {
-  const { scheduler, ledger } = swarmDefaults;
+  const { scheduler, ledger, leave } = swarmDefaults;
   const { slots } = createLinkPace();
   for (const sentence of [
     `${slots.slots} are served at once and ${slots.queue} wait`,
@@ -65,6 +65,9 @@ test('the page states the scheduler’s numbers as they are', () => {
     `or after _r_ × ${scheduler.crossSkipMs / 1000} s whatever was seen: a leader`,
     `in ${scheduler.slowMatesMs / 1000} s, while the window had room`,
     `a quarter of it or ${scheduler.minFarWindow}, whichever is most`,
+    `is held by ${leave.leaveHolders} living nodes`,
+    `connected to, every\n${leave.roundMs} ms`,
+    `answered nothing for ${leave.silentMs / 1000} s;`,
     `still needed ${ledger.regiveAfterMs / 1000} s after it left`,
   ]) {
     expect(page).toContain(sentence);
