@@ -16,6 +16,16 @@ export interface Daemon {
   pin(image: string): Promise<number>;
   unpin(image: string): Promise<number>;
   gc(maxBytes: number | undefined, options: Cancellable): Promise<EvictionReport>;
+  /**
+   * Before a seeder stops: waits until what nodes still need is safe without it, or `timeoutMs` are over. A node need not wait.
+   * `onWaiting` is called every half second or so while it waits.
+   */
+  drain(
+    options: Cancellable & {
+      readonly timeoutMs: number;
+      readonly onWaiting?: ((leaving: LeavingView) => void) | undefined;
+    },
+  ): Promise<LeavingView>;
   /** Prometheus text. */
   metrics(): Promise<string>;
   close(): Promise<void>;
@@ -114,7 +124,20 @@ export interface DaemonStatus {
   readonly crossZone: { readonly receivedBytes: number; readonly sentBytes: number };
   /** This node's part in the limit on what leaves the store; undefined without a limit. In JSON a limit that there is not is null. */
   readonly originBudget: OriginBudgetView | undefined;
+  /** Why this seeder, which is to stop, is still here; undefined while it is not. */
+  readonly leaving: LeavingView | undefined;
   readonly swarm: unknown;
+}
+
+export interface LeavingView {
+  readonly mayLeave: boolean;
+  readonly waitedMs: number;
+  /** Pieces that nodes need and too few of them hold. */
+  readonly unsafePieces: number;
+  /** Peer ids of nodes that need them. */
+  readonly needers: readonly string[];
+  /** Peer ids of nodes that have not said yet what they need. */
+  readonly unheard: readonly string[];
 }
 
 export interface OriginBudgetView {

@@ -24,7 +24,15 @@ import { fetchImage, ingestImage, rebuildImage } from '@quarry/image';
 import type { Trust } from '@quarry/image';
 import { errorCode, isCodedError } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
-import type { Daemon, DaemonStatus, FetchImageReport, ImageListing, OriginBudgetView, SeedReport } from './daemon.ts';
+import type {
+  Daemon,
+  DaemonStatus,
+  FetchImageReport,
+  ImageListing,
+  LeavingView,
+  OriginBudgetView,
+  SeedReport,
+} from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
 import { formatImageHash, parseImageHash } from './image-hash-text.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -41,6 +49,12 @@ export interface SwarmView {
   status(): Readonly<Record<string, unknown>>;
   /** Records that connected members know. */
   listRecords(options: { readonly signal?: AbortSignal | undefined }): Promise<readonly ImageRecord[]>;
+  /** Resolves when a seeder may leave, or the time is over. */
+  drain(options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly timeoutMs: number;
+    readonly onProgress: (leaving: LeavingView) => void;
+  }): Promise<LeavingView>;
   figures(): {
     readonly members: number;
     readonly peers: number;
@@ -48,6 +62,7 @@ export interface SwarmView {
     readonly sentBytes: number;
     readonly crossZoneSentBytes: number;
     readonly crossZoneReceivedBytes: number;
+    readonly leaving: LeavingView | undefined;
     readonly originBudget: OriginBudgetView | undefined;
   };
 }
@@ -83,6 +98,8 @@ export interface NodeDaemonDeps {
   readonly close: () => Promise<void>;
 }
 
+/** How often it is logged what a seeder that is to stop waits for. */
+const LOG_LEAVING_MS = 5000;
 /** How often another manifest is tried when an untrusted one turned out to make other bytes. */
 const MAX_MANIFESTS = 3;
 /** How long a fetch waits for a first peer. */
@@ -259,6 +276,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         members: figures.members,
         originBudget: figures.originBudget,
         crossZone: { receivedBytes: figures.crossZoneReceivedBytes, sentBytes: figures.crossZoneSentBytes },
+        leaving: figures.leaving,
         swarm: deps.swarmView.status(),
       };
     },
@@ -319,6 +337,23 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       const report = await store.evict(maxBytes ?? deps.storeMaxBytes, { signal });
       metrics.count('quarry_store_evicted_bytes_total', report.evictedBytes);
       return report;
+    },
+    async drain({ signal, timeoutMs, onWaiting }) {
+      let loggedMs = -Infinity;
+      const leaving = await deps.swarmView.drain({
+        signal,
+        timeoutMs,
+        onProgress(now) {
+          if (now.mayLeave) return;
+          onWaiting?.(now);
+          if (now.waitedMs - loggedMs < LOG_LEAVING_MS) return;
+          loggedMs = now.waitedMs;
+          logger.info('waiting before this seeder stops: nodes need pieces that too few of them hold', { ...now });
+        },
+      });
+      if (!leaving.mayLeave)
+        logger.warn('this seeder stops although nodes need pieces that too few of them hold', { ...leaving });
+      return leaving;
     },
     async metrics() {
       const usage = store.usage();

@@ -19,6 +19,8 @@ import { withDaemon } from './with-daemon.ts';
 export interface CliContext {
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** The clean stop that has begun may take so much longer. */
+  readonly stopLater: (ms: number) => void;
   readonly terminal: () => Terminal;
 }
 
@@ -71,9 +73,32 @@ export function addSeed(program: Command, context: CliContext): void {
       }
       await stopped(context.signal);
     } finally {
+      if (context.signal.aborted && config.seeder.drainMs > 0) await drain(daemon, config.seeder.drainMs, context);
       await daemon.close();
     }
   });
+}
+
+/** What has been given may have no other holder yet. Whatever goes wrong here, the daemon is closed in order. */
+async function drain(daemon: Daemon, timeoutMs: number, context: CliContext): Promise<void> {
+  context.stopLater(timeoutMs);
+  const terminal = context.terminal();
+  let isSaid = false;
+  await daemon
+    .drain({
+      timeoutMs,
+      onWaiting({ unsafePieces, needers }) {
+        if (!isSaid)
+          terminal.note(`stopping: ${leavingLine(unsafePieces, needers.length)}; once more Ctrl-C to leave now`);
+        isSaid = true;
+      },
+    })
+    .catch((error: unknown) => terminal.note(`stopping without waiting for nodes: ${String(error)}`));
+  context.stopLater(0);
+}
+
+function leavingLine(pieces: number, nodes: number): string {
+  return `${nodes} nodes still need ${pieces} pieces that fewer than three of them hold`;
 }
 
 export function addFetch(program: Command, context: CliContext): void {
@@ -158,6 +183,11 @@ export function addStatus(program: Command, context: CliContext): void {
           `peers   ${status.peers} connected, ${status.members} members`,
           `limit   ${originBudgetLine(status.originBudget)}`,
           `zones   ${formatBytes(status.crossZone.receivedBytes)} came from other zones, ${formatBytes(status.crossZone.sentBytes)} went there`,
+          ...(status.leaving
+            ? [
+                `leaves  when nodes can do without it, for ${formatDuration(status.leaving.waitedMs)} now: ${leavingLine(status.leaving.unsafePieces, status.leaving.needers.length)}`,
+              ]
+            : []),
           `swarm   ${JSON.stringify(status.swarm)}`,
         ].join('\n'),
       );

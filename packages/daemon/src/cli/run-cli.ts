@@ -19,12 +19,19 @@ import { codesOf } from '../error-codes.ts';
 import { exitCodeFor, exitCodes } from './exit-codes.ts';
 import { createTerminal } from './terminal.ts';
 
-/** Parses the words, does the work, reports what went wrong in one line, and returns the exit code. */
-export async function runCli(words: readonly string[], signal: AbortSignal): Promise<number> {
+/**
+ * Parses the words, does the work, reports what went wrong in one line, and returns the exit code. `stopLater`: the clean stop that has begun
+ * may take so much longer.
+ */
+export async function runCli(
+  words: readonly string[],
+  signal: AbortSignal,
+  stopLater: (ms: number) => void,
+): Promise<number> {
   const program = new Command('quarry');
   const terminal = (isJson = program.opts<{ json?: boolean }>().json === true) =>
     createTerminal({ out: process.stdout, err: process.stderr }, systemClock, { isJson });
-  const context: CliContext = { clock: systemClock, signal, terminal };
+  const context: CliContext = { clock: systemClock, signal, stopLater, terminal };
   program
     .description(
       'Moves disk images into compute hosts: each chunk from this host’s disk, else from a peer, and from Glance last.',

@@ -39,6 +39,10 @@ export interface Config {
     readonly originReads: number;
     readonly giveUpMs: number;
   };
+  readonly seeder: {
+    /** How long a seeder that is told to stop waits until nodes can do without it. */
+    readonly drainMs: number;
+  };
   readonly control: {
     readonly socket: string;
     readonly metricsListen: string;

@@ -143,6 +143,12 @@ export const settings: Settings = {
     flag: 'give-up',
     doc: 'After how long without any progress a fetch fails, naming what nobody has.',
   },
+  'seeder.drainMs': {
+    kind: duration,
+    default: 30_000,
+    flag: 'drain',
+    doc: 'A seeder that is told to stop goes when each chunk that living nodes still need is held by three of them; it waits for that so long at most. "0s": it goes at once. A second signal ends it at once, too. TimeoutStopSec of its systemd unit must be longer.',
+  },
   'control.socket': {
     kind: text,
     default: '',
