@@ -1,4 +1,5 @@
 import type { Storm, StormRun, StormUnshelve } from '@quarry/scenario';
+import { leaveDefaults } from '@quarry/swarm/scheduler';
 
 /**
  * Which unshelves must finish, by their number: only what can truly be demanded, whatever the schedule of events.
@@ -6,8 +7,8 @@ import type { Storm, StormRun, StormUnshelve } from '@quarry/scenario';
  * Its host H has to live from the arrival on, to be honest, and to reach others: H is not killed at or after the arrival (one that restarted before may take part),
  * tells no lies, and what cuts H off ends soon. And each chunk that H does not hold needs one source that is certain:
  *  - Glance, where nodes may read it, if its failures and H's way to it come back soon;
- *  - a seeder, if seeders stay; or leave in order, the unshelve arrived before, and at most one host is lost (dies for good from shortly before on,
- *    lies, is cut off for good): the rule for leaving promises two living holders;
+ *  - a seeder, if seeders stay; or leave in order, the unshelve arrived before, and at most two hosts are lost (die for good from shortly before on,
+ *    lie, are cut off for good): the rule for leaving promises three living holders;
  *  - another honest host that holds the chunk from the start, or shelves it in time, and lives or comes back soon with all it had.
  * What other hosts fetched during the storm is never counted on. "Soon" is SOON_MS in one stretch: a fetch to which nothing arrives gives up after a minute,
  * as it should, and what was parked or left alone meanwhile takes its time to be tried again. The storm's limit has to be generous: it is not looked at,
@@ -129,7 +130,7 @@ function seedersStayFor(storm: Storm, facts: Facts, atMs: number): boolean {
     if (host.killsMs.some((killMs) => killMs >= sinceMs)) return true;
     return !areShort([...host.outages, ...cutsBetween(facts, index, undefined)], sinceMs);
   });
-  return lost.length <= 1;
+  return lost.length < leaveDefaults.leaveHolders;
 }
 
 /** When two hosts, or a host and the store's side, do not reach each other. */

@@ -1,4 +1,4 @@
-import type { Storm, StormFault } from '@quarry/scenario';
+import type { Storm, StormFault, StormHost } from '@quarry/scenario';
 import { describe, expect, test } from 'vitest';
 import { expectedToFinish } from '../src/expected-to-finish.ts';
 import { tinyStorm } from './support/tiny-storm.ts';
@@ -72,7 +72,7 @@ describe('who must finish', () => {
     expect([glance(5000), glance(Infinity)]).toEqual([[0, 1, 2], []]);
   });
 
-  test('not by seeders that die, but by ones that leave in order when at most one holder is lost after', () => {
+  test('not by seeders that die, but by ones that leave in order when at most two holders are lost after', () => {
     const leave = (isOrderly: boolean, atMs = 100): StormFault => ({ kind: 'seedersLeave', isOrderly, atMs });
     expect(withFaults(leave(false))).toEqual([]);
     expect(withFaults(leave(true))).toEqual([0, 1, 2]);
@@ -83,7 +83,11 @@ describe('who must finish', () => {
         { kind: 'kill', host: 0, atMs: 200 },
         { kind: 'lie', host: 1, atMs: 0, lie: 'badChunks' },
       ),
-    ).toEqual([]);
+    ).toEqual([2]);
+    const three = [0, 1, 3].map((host): StormFault => ({ kind: 'kill', host, atMs: 200 }));
+    const hosts = Array.from({ length: 5 }, () => tinyStorm().hosts[0] as StormHost);
+    expect(expected({ hosts, faults: [leave(true), ...three.slice(1)] })).toEqual([0, 2]);
+    expect(expected({ hosts, faults: [leave(true), ...three] })).toEqual([]);
     expect(expected({ faults: [leave(true)], unshelves: [{ host: 0, image: 0, atMs: 100 }] })).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import { bitCount } from '@quarry/swarm/scheduler';
 import type { StormFault } from '@quarry/scenario';
 import { connect } from './gossip.ts';
+import { leaveInOrder } from './leave-in-order.ts';
 import { DEAD_NOTICE_MS } from './notice.ts';
 import type { SimNode } from './sim-node.ts';
 import type { World } from './world.ts';
@@ -49,7 +50,10 @@ function begin(world: World, fault: StormFault): void {
       return at(world, fault.untilMs, heal);
     }
     case 'seedersLeave':
-      for (const seeder of world.seeders) killSeeder(world, seeder.endpoint);
+      for (const seeder of world.seeders) {
+        if (fault.isOrderly) leaveInOrder(world, seeder, () => killSeeder(world, seeder.endpoint));
+        else killSeeder(world, seeder.endpoint);
+      }
       return;
     case 'originFails':
       world.store.fails = fault.how;

@@ -1,4 +1,4 @@
-import type { FetchAction, FetchWant, PieceMasks } from '@quarry/swarm/scheduler';
+import type { AskEntry, FetchAction, FetchWant, PieceMasks } from '@quarry/swarm/scheduler';
 import { emptyMasks, isEmptyMasks } from '@quarry/swarm/scheduler';
 import type { TraceFacts } from '../trace.ts';
 import { masksOfRuns } from './sim-packs.ts';
@@ -20,6 +20,8 @@ export interface Unshelver {
   wants(pack: number): boolean;
   isFetching(pack: number): boolean;
   wantedPacks(): Iterable<number>;
+  /** What its unshelves still need, from their first moment on. */
+  needs(): readonly AskEntry[];
 }
 
 interface Running {
@@ -123,5 +125,17 @@ export function createUnshelver(node: SimNode): Unshelver {
     wants: (pack) => uses.has(pack),
     isFetching: (pack) => fetching.has(pack),
     wantedPacks: () => uses.keys(),
+    needs() {
+      const needed = new Map<number, AskEntry>();
+      for (const { needs } of running.values()) {
+        for (const [pack, wanted] of needs) {
+          const have = node.masksOf(pack);
+          const known = needed.get(pack)?.need;
+          const need = wanted.map((mask, piece) => (mask & ~(have[piece] ?? 0)) | (known?.[piece] ?? 0));
+          if (!isEmptyMasks(need)) needed.set(pack, { pack: node.packId(pack), need, have });
+        }
+      }
+      return [...needed.values()];
+    },
   };
 }

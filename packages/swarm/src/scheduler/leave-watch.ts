@@ -39,11 +39,11 @@ export interface LeaveOptions {
   readonly leaveHolders: number;
   /** A node that is late is not waited for longer than this; and so long after the last round the next begins. */
   readonly roundMs: number;
-  /** A node that answers nothing for so long counts as dead, though connected: 20 rounds. */
+  /** A node that answers nothing for so long counts as dead, though connected: longer than most hosts are held up, shorter than an operator waits. */
   readonly silentMs: number;
 }
 
-export const leaveDefaults: LeaveOptions = Object.freeze({ leaveHolders: 3, roundMs: 500, silentMs: 10_000 });
+export const leaveDefaults: LeaveOptions = Object.freeze({ leaveHolders: 3, roundMs: 500, silentMs: 25_000 });
 
 interface Word {
   entries: readonly AskEntry[];

@@ -153,7 +153,7 @@ describe('a seeder may leave', () => {
     expect(stranger.verdict(0)).toMatchObject({ mayLeave: true, isAskingAnew: false });
   });
 
-  test('not before a node that is connected has said what it needs; but after ten silent seconds it counts as dead', () => {
+  test('not before a node that is connected has said what it needs; but after so many silent seconds it counts as dead', () => {
     const watch = create();
     const nodes = cluster(state(15, 15), state(15, 0));
     for (let nowMs = 0; nowMs < leaveDefaults.silentMs; nowMs += 500) {
@@ -176,7 +176,7 @@ describe('a seeder may leave', () => {
     expect(watch.verdict(1000)).toMatchObject({ mayLeave: false, needers: ['n3'] });
     round(watch, nodes, 1500, ['n0' as PeerId, 'n3' as PeerId]);
     expect(watch.verdict(1500)).toMatchObject({ mayLeave: false, needers: ['n3'] });
-    // It comes back within the ten seconds, and they begin anew.
+    // It comes back in time, and the seconds of silence begin anew.
     round(watch, nodes, 10_900);
     round(watch, nodes, 11_400, ['n3' as PeerId]);
     expect(watch.verdict(11_400)).toMatchObject({ mayLeave: true, unsafePieces: 0 });
