@@ -199,6 +199,12 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     }
     staleElsewhere.add(pack);
   };
+  const tellMembers = (): void => {
+    const members = [...membership.all()].flatMap(({ record }) => (record.role === 'node' ? [record.peer] : []));
+    const newsMs = Math.max(options.minAnnounceMs, (members.length + 1) * options.announceMsPerMember);
+    const isSettled = clock.now() - (startedAtMs ?? Infinity) >= options.memberTtlMs;
+    fetcher.say({ kind: 'members', members, newsMs, isSettled });
+  };
   const tellSeeders = (): void => {
     let count = 0;
     for (const { record } of membership.all()) if (record.role === 'seeder') count += 1;
@@ -387,6 +393,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         },
         membersChanged: () => {
           originBudget.membersChanged();
+          tellMembers();
           tellSeeders();
           tellZones();
         },

@@ -4,7 +4,7 @@ import { createEventQueue } from '../engine/event-queue.ts';
 import { createFlowNetwork } from '../engine/flow-network.ts';
 import { createInvariants } from '../invariants.ts';
 import { createCounts } from './counts.ts';
-import { connect, createGossip } from './gossip.ts';
+import { connect, createGossip, wantsNewsMs } from './gossip.ts';
 import { neighbourPairs } from './neighbour-pairs.ts';
 import { createSimPacks, masksOfRuns } from './sim-packs.ts';
 import { SimNode } from './sim-node.ts';
@@ -53,12 +53,20 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
   for (let i = 0; i < storm.origin.seeders; i += 1) seeders.push(new SimSeeder(world, storm.hosts.length + i));
   for (const { host, run } of storm.holdings) hold(world, host, [run]);
   for (const node of nodes) {
+    tellMembers(node);
     node.say({ kind: 'seeders', count: seeders.length });
     for (const seeder of seeders) node.meet(seeder.endpoint, 'seeder');
   }
   for (const [a, b] of neighbourPairs(storm)) connect(nodes[a] as SimNode, nodes[b] as SimNode);
   world.gossip.publishAll();
   return world;
+}
+
+/** What a node that has been there for long knows of the others. */
+function tellMembers(node: SimNode): void {
+  const { nodes } = node.world;
+  const members = nodes.filter((other) => other !== node).map((other) => other.peer);
+  node.say({ kind: 'members', members, newsMs: wantsNewsMs(nodes.length), isSettled: true });
 }
 
 function quantumOf(storm: Storm): number {

@@ -17,6 +17,11 @@ const ROUND_MS = 100;
 /** Dialling and the handshakes. */
 const DIAL_HOPS = 6;
 
+/** How long news of who wants what wait to be told, as in the daemon. */
+export function wantsNewsMs(members: number): number {
+  return Math.max(MIN_WANTS_MS, MS_PER_MEMBER * members);
+}
+
 /** What the cluster hears of all its members: who has which whole pieces, and who wants what. One table for all: who hears it late hears it next time. */
 export interface Gossip {
   changed(node: SimNode, pack: number): void;
@@ -44,7 +49,6 @@ export function createGossip(world: () => World): Gossip {
   const wantTimers = new Set<SimNode>();
   let hasRound = false;
 
-  const afterMs = (minMs: number): number => Math.max(minMs, MS_PER_MEMBER * world().nodes.length);
   const spreadMs = (): number => GOSSIP_HOPS * world().storm.control.hopMs;
   const publish = (node: SimNode, packs: Iterable<number>): void => {
     if (!node.isAlive) return;
@@ -131,7 +135,7 @@ export function createGossip(world: () => World): Gossip {
       }
       dirty.set(node, new Set([pack]));
       const { queue } = world();
-      queue.at(queue.nowMs + afterMs(GOSSIP_MS) + spreadMs(), () => {
+      queue.at(queue.nowMs + Math.max(GOSSIP_MS, MS_PER_MEMBER * world().nodes.length) + spreadMs(), () => {
         const packs = dirty.get(node) ?? [];
         dirty.delete(node);
         publish(node, packs);
@@ -141,7 +145,7 @@ export function createGossip(world: () => World): Gossip {
       if (wantTimers.has(node)) return;
       wantTimers.add(node);
       const { queue } = world();
-      queue.at(queue.nowMs + afterMs(MIN_WANTS_MS) + spreadMs(), () => {
+      queue.at(queue.nowMs + wantsNewsMs(world().nodes.length) + spreadMs(), () => {
         wantTimers.delete(node);
         const wanted = new Set(node.isAlive ? node.unshelver.wantedPacks() : []);
         for (const [pack, nodes] of wanters) {

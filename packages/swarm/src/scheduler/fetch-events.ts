@@ -75,6 +75,16 @@ export type FetchEvent =
       readonly members: readonly PeerId[];
       readonly near?: readonly PeerId[] | undefined;
     }
+  /**
+   * All other members that this node has heard of, for who may read from outside the swarm before it is known who else wants the same; and how long such
+   * news take to go round. `isSettled`: this node has been here for long enough to have heard of all.
+   */
+  | {
+      readonly kind: 'members';
+      readonly members: readonly PeerId[];
+      readonly newsMs: number;
+      readonly isSettled: boolean;
+    }
   /** How many seeders there are as far as is known, connected or not. */
   | { readonly kind: 'seeders'; readonly count: number }
   | { readonly kind: 'rates'; readonly downloadBytesPerSecond: number }

@@ -4,6 +4,7 @@ import type { PeerId } from '../ports/network.ts';
 import type { FetchAction, FetchEvent } from './fetch-events.ts';
 import { fillWindow, windowRoom } from './fill-window.ts';
 import { takeChanges, takeElsewhere, takeHaves, takeWanters } from './hear-peers.ts';
+import { setMembers } from './lease-first.ts';
 import { createLinkPace } from './link-pace.ts';
 import type { LinkPace } from './link-pace.ts';
 import { nextWakeMs, nextWatchMs } from './next-wake.ts';
@@ -118,6 +119,9 @@ function take(state: SchedulerState, event: FetchEvent): void {
       return;
     case 'wanters':
       takeWanters(state, event.pack, event.members, event.near);
+      return;
+    case 'members':
+      setMembers(state, event);
       return;
     case 'seeders':
       state.lease.knownSeeders = event.count;

@@ -17,6 +17,8 @@ export interface LeaseState {
   readonly order: Uint16Array;
   readonly positions: Uint16Array;
   readonly packKey: number;
+  /** Per run: whether this node comes first among all members; undefined until asked, and after the members changed. */
+  firsts: Uint8Array | undefined;
   /** Since when no seeder could give the pack's open chunks; undefined while one can. */
   sinceMs: number | undefined;
 }
@@ -64,6 +66,7 @@ export function createLeaseState(descriptor: PackDescriptor, self: PeerId, runBy
     order,
     positions,
     packKey: textKey(id),
+    firsts: undefined,
     sinceMs: undefined,
   };
 }

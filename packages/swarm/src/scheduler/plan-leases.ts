@@ -1,3 +1,4 @@
+import { isFirstOfAll } from './lease-first.ts';
 import { isOurTurn, rankOf } from './lease-turns.ts';
 import { allowedReads } from './origin-allowance.ts';
 import { watchFrom } from './scheduler-state.ts';
@@ -6,6 +7,8 @@ import { isResponsive, seededMask } from './standing-asks.ts';
 
 /** A look that found nothing to read is not repeated before. */
 const LOOK_PAUSE_MS = 10;
+/** Who wants what is told late when many tell. */
+const NEWS_TWICE = 2;
 
 /**
  * Reads from outside the swarm what no seeder can give and nobody shows: runs of consecutive pieces, because a read costs the store the same whatever
@@ -20,11 +23,12 @@ export function planLeases(state: SchedulerState): void {
   if (Math.max(lease.notBeforeMs, lease.lookNotBeforeMs) > nowMs) return;
   let unknownRuns = 0;
   for (const pack of inCommonOrder(state)) {
-    if (!isOpenForLeases(state, pack)) continue;
+    const opening = openingOf(state, pack);
+    if (opening === 'closed') continue;
     const { order, runs, runPieces } = pack.lease;
     for (const run of order) {
       const unknown = unknownPieces(pack, run);
-      if (unknown === 0) continue;
+      if (unknown === 0 || (opening === 'first' && !isFirstOfAll(state, pack, run))) continue;
       const page = runs[run];
       if (page) page.dueAtMs ??= nowMs;
       if (isOurTurn(state, pack, run)) {
@@ -60,26 +64,24 @@ function inCommonOrder(state: SchedulerState): PackState[] {
   return open.sort((a, b) => a.lease.packKey - b.lease.packKey);
 }
 
-/** Also notes since when no seeder can give what is open. */
-function isOpenForLeases(state: SchedulerState, pack: PackState): boolean {
+/** `first`: only for who comes first among all. Also notes since when no seeder can give what is open. */
+function openingOf(state: SchedulerState, pack: PackState): 'closed' | 'first' | 'open' {
   const { wanted, lease } = pack;
-  if (!wanted.cover || wanted.unmet === 0) return false;
+  if (!wanted.cover || wanted.unmet === 0) return 'closed';
   let responsive = 0;
   for (const peer of state.seeders) {
     if (!isResponsive(state, peer)) continue;
     responsive += 1;
     if (peer.seeder.lacks.has(wanted.descriptor.id)) continue;
     lease.sinceMs = undefined;
-    return false;
+    return 'closed';
   }
   lease.sinceMs ??= state.nowMs;
-  return state.nowMs - lease.sinceMs >= graceMs(state, responsive);
-}
-
-/** A seeder that is known but not connected may only be slow to answer: then the origin is spared for longer. */
-function graceMs(state: SchedulerState, responsiveSeeders: number): number {
+  const waitedMs = state.nowMs - lease.sinceMs;
   const { leaseGraceMs, seederPatienceMs } = state.options;
-  return state.lease.knownSeeders > responsiveSeeders ? seederPatienceMs : leaseGraceMs;
+  // A seeder that is known but not connected may only be slow to answer: then the origin is spared for longer.
+  if (state.lease.knownSeeders > responsive) return waitedMs >= seederPatienceMs ? 'open' : 'closed';
+  return waitedMs >= Math.max(leaseGraceMs, NEWS_TWICE * state.lease.newsMs) ? 'open' : 'first';
 }
 
 /** Pieces of the run of which nobody shows what this node needs; also those that it is reading. */

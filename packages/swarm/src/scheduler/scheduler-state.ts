@@ -80,6 +80,9 @@ export interface SchedulerState {
     /** What was last said of it. */
     told: { readonly wantsReads: number; readonly heldReads: number };
     knownSeeders: number;
+    /** Empty while this node cannot have heard of all. */
+    members: readonly PeerId[];
+    newsMs: number;
   };
   seekNotBeforeMs: number;
   readonly zone: {
@@ -132,6 +135,8 @@ export function createSchedulerState(
       wantsMore: false,
       told: { wantsReads: 0, heldReads: 0 },
       knownSeeders: 0,
+      members: [],
+      newsMs: 0,
     },
     seekNotBeforeMs: 0,
     zone: { aliveAtMs: new Map(), pieceTimeMs: createSmoothed(250), roomSinceMs: undefined },
