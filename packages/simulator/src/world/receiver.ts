@@ -162,6 +162,9 @@ export function createReceiver(node: SimNode): Receiver {
         },
         flowing: (transfer) => {
           own.transfer = transfer;
+          world.wire.send(to, node.endpoint, () => {
+            if (outgoing.get(request) === own) node.say({ kind: 'progress', request });
+          });
         },
         arrived: (given) => {
           if (outgoing.get(request) === own) receive(request, given, true, true);

@@ -17,7 +17,7 @@ import type { SchedulerOptions } from './scheduler-options.ts';
 import { noteRoom, planCrossings } from './plan-crossings.ts';
 import { createSchedulerState, pickIndex } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
-import { placeAsks, renewAsks, watchAsks } from './standing-asks.ts';
+import { asksOf, placeAsks, renewAsks, watchAsks } from './standing-asks.ts';
 import { takeAnswer } from './take-answer.ts';
 import { becomePresent, endFetch, giveUpFetches, packFor, startFetch } from './track-fetches.ts';
 import { watchFlights } from './watch-flights.ts';
@@ -149,8 +149,8 @@ function excuse(state: SchedulerState, ms: number): void {
   for (const flight of state.flights.all.values())
     flight.progressAtMs = Math.min(state.nowMs, flight.progressAtMs + ms);
   for (const run of state.flights.runs.values()) run.progressAtMs = Math.min(state.nowMs, run.progressAtMs + ms);
-  for (const { seeder } of state.seeders) {
-    if (seeder.ask) seeder.ask.progressAtMs = Math.min(state.nowMs, seeder.ask.progressAtMs + ms);
+  for (const seeder of state.seeders) {
+    for (const ask of asksOf(seeder)) ask.progressAtMs = Math.min(state.nowMs, ask.progressAtMs + ms);
   }
 }
 
@@ -180,7 +180,7 @@ function loadOf(state: SchedulerState): SchedulerLoad {
     packs: state.packs.size,
     requests: state.flights.windowUsed,
     landing: state.flights.landing,
-    asks: peers.filter((peer) => peer.seeder.ask).length,
+    asks: peers.reduce((sum, peer) => sum + asksOf(peer).length, 0),
     unmetPieces: state.totals.unmet,
     parkedPeers: peers.filter((peer) => peer.parkedUntilMs !== undefined).map((peer) => peer.id),
     pieceTimeMs: state.pieceTimeMs.mean,

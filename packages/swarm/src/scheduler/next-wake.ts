@@ -1,5 +1,6 @@
 import { windowRoom } from './fill-window.ts';
 import type { SchedulerState } from './scheduler-state.ts';
+import { asksOf, mayAskAgain } from './standing-asks.ts';
 import { giveUpAtMs } from './track-fetches.ts';
 import { hedgeAfterMs, hedgeDueMs, stallAfterMs } from './watch-flights.ts';
 
@@ -18,8 +19,8 @@ export function nextWakeMs(state: SchedulerState): number | undefined {
   at(state.unparkAtMs);
   const hasRoom = windowRoom(state) > 0;
   const needsAsk = state.totals.unmet > 0;
-  for (const { seeder } of state.seeders) {
-    if (!seeder.ask && needsAsk) at(Math.max(seeder.notBeforeMs, state.pacedUntilMs));
+  for (const seeder of state.seeders) {
+    if (needsAsk && mayAskAgain(seeder)) at(Math.max(seeder.seeder.notBeforeMs, state.pacedUntilMs));
   }
   if (hasRoom) {
     for (const peer of state.peers.values()) {
@@ -46,8 +47,8 @@ export function nextWatchMs(state: SchedulerState): number {
     watchMs = Math.min(watchMs, flight.progressAtMs + stallMs, flight.startedAtMs + options.requestDeadlineMs, hedgeMs);
   }
   for (const run of state.flights.runs.values()) watchMs = Math.min(watchMs, run.progressAtMs + options.leaseStallMs);
-  for (const { seeder } of state.seeders) {
-    if (seeder.ask) watchMs = Math.min(watchMs, seeder.ask.progressAtMs + options.askStallMs);
+  for (const seeder of state.seeders) {
+    for (const ask of asksOf(seeder)) watchMs = Math.min(watchMs, ask.progressAtMs + options.askStallMs);
   }
   return watchMs;
 }

@@ -5,6 +5,7 @@ import { forgetPeer, setNear } from './peer-credit.ts';
 import { losePeerAsMate } from './plan-crossings.ts';
 import { SchedulerPeer } from './scheduler-peer.ts';
 import type { SchedulerState } from './scheduler-state.ts';
+import { asksOf, endAsk } from './standing-asks.ts';
 import { breakOff } from './watch-flights.ts';
 
 const MAX_FORMER_PEERS = 1024;
@@ -28,9 +29,10 @@ export function losePeer(state: SchedulerState, id: PeerId): void {
   for (const flight of state.flights.all.values()) {
     if (flight.peer === peer && !flight.isLanding) breakOff(state, flight);
   }
-  const { ask } = peer.seeder;
-  if (ask) state.actions.push({ kind: 'cancel', request: ask.request });
-  peer.seeder.ask = undefined;
+  for (const ask of asksOf(peer)) {
+    state.actions.push({ kind: 'cancel', request: ask.request });
+    endAsk(peer, ask);
+  }
   peer.seeder.lacks.clear();
   peer.seeder.ahead = Infinity;
   const packs = [...peer.packs.keys()].map((wanted) => ({ wanted, unmet: wanted.unmet }));

@@ -28,10 +28,11 @@ export function planLeases(state: SchedulerState): void {
     const { order, runs, runPieces } = pack.lease;
     for (const run of order) {
       const unknown = unknownPieces(pack, run);
-      if (unknown === 0 || (opening === 'first' && !isFirstOfAll(state, pack, run))) continue;
+      if (unknown === 0) continue;
       const page = runs[run];
       if (page) page.dueAtMs ??= nowMs;
-      if (isOurTurn(state, pack, run)) {
+      const mayBe = opening === 'open' || isFirstOfAll(state, pack, run);
+      if (mayBe && isOurTurn(state, pack, run)) {
         if (flights.runs.size < mostReads) startRun(state, pack, run);
         else if (isReadable(state, pack, run)) return waitForAllowance(state);
       }

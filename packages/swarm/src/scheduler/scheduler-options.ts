@@ -88,7 +88,7 @@ export const schedulerDefaults: SchedulerOptions = Object.freeze({
   leaseFrontier: 32,
   leaseRankMs: 2000,
   maxLeaseRankMs: 10_000,
-  leaseReads: 2,
+  leaseReads: 8,
   leaseStallMs: 30_000,
   firstLeasePauseMs: 500,
   maxLeasePauseMs: 8000,

@@ -32,6 +32,7 @@ export class SchedulerPeer implements PackPeer {
   readonly falseHavesByPack: Map<PackId, number> = new Map();
   readonly seeder: SeederState = {
     ask: undefined,
+    answered: new Set(),
     notBeforeMs: 0,
     dryPauseMs: 0,
     failures: 0,
@@ -52,11 +53,13 @@ export interface StandingAsk {
   readonly seeder: SchedulerPeer;
   readonly askedAtMs: number;
   progressAtMs: number;
-  hasBytes: boolean;
 }
 
 export interface SeederState {
+  /** The one that waits for an answer, */
   ask: StandingAsk | undefined;
+  /** and those whose answers are arriving. */
+  readonly answered: Set<StandingAsk>;
   notBeforeMs: number;
   /** The last pause after a dry answer; 0 after one that was not. */
   dryPauseMs: number;

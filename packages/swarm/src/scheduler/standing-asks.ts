@@ -7,6 +7,8 @@ import type { PackState, SchedulerState } from './scheduler-state.ts';
 
 /** An ask that says nothing new is not repeated at once. */
 const EMPTY_ASK_PAUSE_MS = 50;
+/** Answers that may be arriving from one seeder while another ask is out. */
+const MAX_ANSWERED = 2;
 const MAX_FAILURE_PAUSE_MS = 10_000;
 /** A seeder that failed so often in a row does not keep others from helping. */
 const MAX_FAILURES = 2;
@@ -18,7 +20,7 @@ const MAX_FAILURES = 2;
 export function placeAsks(state: SchedulerState): void {
   if (state.totals.unmet === 0 || state.pacedUntilMs > state.nowMs) return;
   for (const seeder of state.seeders) {
-    if (seeder.seeder.ask || seeder.seeder.notBeforeMs > state.nowMs) continue;
+    if (!mayAskAgain(seeder) || seeder.seeder.notBeforeMs > state.nowMs) continue;
     const entries = entriesFor(state, seeder);
     if (entries.every((entry) => isEmptyMasks(entry.need))) {
       seeder.seeder.notBeforeMs = state.nowMs + EMPTY_ASK_PAUSE_MS;
@@ -29,7 +31,6 @@ export function placeAsks(state: SchedulerState): void {
       seeder,
       askedAtMs: state.nowMs,
       progressAtMs: state.nowMs,
-      hasBytes: false,
     };
     state.nextRequest += 1;
     seeder.seeder.ask = ask;
@@ -38,11 +39,36 @@ export function placeAsks(state: SchedulerState): void {
   }
 }
 
+/** A new ask goes out as soon as the last one's answer begins to arrive: where the seeder is much faster than a host, the way to and fro is half of the time. */
+export function mayAskAgain({ seeder }: SchedulerPeer): boolean {
+  return !seeder.ask && seeder.answered.size < MAX_ANSWERED;
+}
+
+/** All that is out to a seeder. */
+export function asksOf({ seeder }: SchedulerPeer): StandingAsk[] {
+  return seeder.ask ? [seeder.ask, ...seeder.answered] : [...seeder.answered];
+}
+
+/** Its answer arrives. */
+export function noteBytes(state: SchedulerState, ask: StandingAsk): void {
+  ask.progressAtMs = state.nowMs;
+  const { seeder } = ask.seeder;
+  if (seeder.ask !== ask) return;
+  seeder.ask = undefined;
+  seeder.answered.add(ask);
+}
+
+/** It is over, one way or another. */
+export function endAsk({ seeder }: SchedulerPeer, ask: StandingAsk): void {
+  if (seeder.ask === ask) seeder.ask = undefined;
+  seeder.answered.delete(ask);
+}
+
 /** New wants must not wait until an ask that was made without them comes back empty. One that is being answered stays. */
 export function renewAsks(state: SchedulerState): void {
   for (const { seeder } of state.seeders) {
     const { ask } = seeder;
-    if (!ask || ask.hasBytes || ask.askedAtMs === state.nowMs) continue;
+    if (!ask || ask.askedAtMs === state.nowMs) continue;
     state.actions.push({ kind: 'cancel', request: ask.request });
     seeder.ask = undefined;
     seeder.notBeforeMs = state.nowMs;
@@ -51,16 +77,17 @@ export function renewAsks(state: SchedulerState): void {
 
 export function watchAsks(state: SchedulerState): void {
   for (const peer of state.seeders) {
-    const { ask } = peer.seeder;
-    if (!ask || state.nowMs - ask.progressAtMs < state.options.askStallMs) continue;
-    state.actions.push({ kind: 'cancel', request: ask.request });
-    askFailed(state, peer);
+    for (const ask of asksOf(peer)) {
+      if (state.nowMs - ask.progressAtMs < state.options.askStallMs) continue;
+      state.actions.push({ kind: 'cancel', request: ask.request });
+      askFailed(state, ask);
+    }
   }
 }
 
-export function askFailed(state: SchedulerState, peer: SchedulerPeer): void {
-  const { seeder } = peer;
-  seeder.ask = undefined;
+export function askFailed(state: SchedulerState, ask: StandingAsk): void {
+  const { seeder } = ask.seeder;
+  endAsk(ask.seeder, ask);
   seeder.failures += 1;
   const pauseMs = Math.min(MAX_FAILURE_PAUSE_MS, 250 * 2 ** seeder.failures);
   seeder.notBeforeMs = state.nowMs + pauseMs * (0.5 + state.random.next());

@@ -6,7 +6,7 @@ import { banPeer } from './peer-sessions.ts';
 import type { SchedulerPeer, StandingAsk } from './scheduler-peer.ts';
 import { watchFrom } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
-import { askFailed } from './standing-asks.ts';
+import { askFailed, asksOf, endAsk, noteBytes } from './standing-asks.ts';
 import { forgetIfIdle } from './track-fetches.ts';
 import { breakOff, leaveStalled, pauseLeases } from './watch-flights.ts';
 
@@ -124,18 +124,17 @@ function takeAskNews(state: SchedulerState, ask: StandingAsk, event: AnswerEvent
   const { seeder } = peer;
   const { nowMs, options } = state;
   if (event.kind === 'progress') {
-    ask.progressAtMs = nowMs;
-    ask.hasBytes = true;
+    noteBytes(state, ask);
     for (const pack of state.packs.values()) if (pack.wanted.unmet > 0) pack.progressAtMs = nowMs;
     return;
   }
-  seeder.ask = undefined;
+  endAsk(peer, ask);
   if (event.kind === 'failed' && event.reason === 'bad') {
     banPeer(state, peer, 'sent bytes that are not the piece it named');
     return;
   }
   if (event.kind === 'failed' || event.kind === 'landed') {
-    askFailed(state, peer);
+    askFailed(state, ask);
     return;
   }
   seeder.failures = 0;
@@ -184,6 +183,8 @@ function landGiven(state: SchedulerState, ask: StandingAsk, given: GivenPiece): 
 }
 
 function findAsk(state: SchedulerState, request: number): StandingAsk | undefined {
-  for (const { seeder } of state.seeders) if (seeder.ask?.request === request) return seeder.ask;
+  for (const seeder of state.seeders) {
+    for (const ask of asksOf(seeder)) if (ask.request === request) return ask;
+  }
   return undefined;
 }

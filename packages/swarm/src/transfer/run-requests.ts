@@ -236,7 +236,8 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
         controller: new AbortController(),
         pack: action.kind === 'ask' ? undefined : action.pack,
         receivedBytes: 0,
-        toldAtMs: clock.now(),
+        // The first bytes from a seeder are news: the next ask may go out.
+        toldAtMs: action.kind === 'ask' ? -Infinity : clock.now(),
       };
       running.set(action.request, current);
       perform(action, current)
