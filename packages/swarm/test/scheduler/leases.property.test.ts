@@ -16,7 +16,8 @@ const pack = somePack(160, 3); // 40 pieces of 4 chunks
 const all = fullMasks(pack);
 const RUN_PIECES = 4;
 const RUNS = 10;
-const options: Partial<SchedulerOptions> = { leaseRunBytes: RUN_PIECES * 4 * 65536 };
+/** Few at once: what a reader has begun when it dies is read again, and that is bounded here. */
+const options: Partial<SchedulerOptions> = { leaseRunBytes: RUN_PIECES * 4 * 65536, leaseReads: 2 };
 
 /** `dies` and `stalls`: when it should read its so-manieth piece. Who stalls goes on serving; who dies leaves some time later. */
 type Fault = { readonly kind: 'none' } | { readonly kind: 'dies' | 'stalls' | 'errs'; readonly atPiece: number };
