@@ -9,9 +9,8 @@ import { isOtherZone, isSameZone } from './membership/neighbours.ts';
 import { swarmOptions } from './options.ts';
 import type { ChosenSwarmOptions } from './options.ts';
 import type { Network, PeerId } from './ports/network.ts';
-import type { PieceSet } from './protocol/piece-set.ts';
 import { protocols } from './protocol/protocol-names.ts';
-import type { Role } from './scheduler/fetch-events.ts';
+import type { PackChange, Role } from './scheduler/fetch-events.ts';
 import { createLinkPace } from './scheduler/link-pace.ts';
 import { createSeederLedger } from './scheduler/seeder-ledger.ts';
 import { createSenderSlots } from './scheduler/sender-slots.ts';
@@ -148,7 +147,15 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       isWanted: (pack) => fetcher.wants(pack) !== undefined,
       ban,
       onHaves: (peer, news) => {
-        for (const { pack, before } of news) tellHaves(peer, pack, before);
+        const changes: PackChange[] = [];
+        for (const { pack, before } of news) {
+          const descriptor = fetcher.wants(pack);
+          if (!descriptor) continue;
+          const isDelta = before && membership.ready().get(peer) === 'node';
+          if (isDelta) changes.push({ pack, pieces: inventory.changed(peer, descriptor, before) });
+          else tellHaves(peer, pack);
+        }
+        if (changes.length > 0) fetcher.say({ kind: 'peerChanged', peer, packs: changes });
       },
       onWants: (changed) => {
         for (const pack of changed === undefined ? fetcher.wanted() : [changed]) tellWanters(pack);
@@ -157,12 +164,10 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     options,
   );
 
-  const tellHaves = (peer: PeerId, pack: PackId, before?: PieceSet): void => {
+  const tellHaves = (peer: PeerId, pack: PackId): void => {
     const descriptor = fetcher.wants(pack);
     if (!descriptor) return;
-    if (membership.ready().get(peer) === 'node' && before) {
-      fetcher.say({ kind: 'peerChanged', peer, pack, pieces: inventory.changed(peer, descriptor, before) });
-    } else if (membership.ready().get(peer) === 'node') {
+    if (membership.ready().get(peer) === 'node') {
       const masks = inventory.shown(peer, descriptor) ?? new Uint16Array(descriptor.pieceCount);
       fetcher.say({ kind: 'peerHas', peer, pack, masks });
     } else tellElsewhereSoon(pack);

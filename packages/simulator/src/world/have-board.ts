@@ -1,5 +1,5 @@
 import type { PackId } from '@quarry/content';
-import type { PieceMask, PieceMasks } from '@quarry/swarm/scheduler';
+import type { PackChange, PieceMasks } from '@quarry/swarm/scheduler';
 import { fullMasks } from '@quarry/swarm/scheduler';
 import type { SimNode } from './sim-node.ts';
 import { peerOf } from './sim-node.ts';
@@ -21,9 +21,14 @@ export interface HaveBoard {
   shown(pack: number): ReadonlyMap<number, PieceMasks>;
   hear(from: number, haves: ReadonlyMap<number, PieceMasks>): void;
   /** What changed of what it showed before. */
-  hearNews(from: number, news: ReadonlyMap<number, readonly PieceMask[]>): void;
+  hearNews(from: number, news: readonly SimPackChange[]): void;
   forget(peer: number): void;
   die(): void;
+}
+
+/** A pack's change with its number in the storm. */
+interface SimPackChange extends PackChange {
+  readonly index: number;
 }
 
 export function createHaveBoard(node: SimNode): HaveBoard {
@@ -40,21 +45,22 @@ export function createHaveBoard(node: SimNode): HaveBoard {
   };
   const flush = (): void => {
     timer = undefined;
-    const news = new Map<number, PieceMask[]>();
+    const news: SimPackChange[] = [];
     const told = new Set<SimNode>();
     for (const [pack, pieces] of dirty) {
       const masks = node.sender.lie === 'falseHaves' ? snapshot(pack) : node.masksOf(pack);
-      news.set(
-        pack,
-        Array.from(pieces, (piece) => ({ piece, mask: masks[piece] ?? 0 })),
-      );
+      news.push({
+        index: pack,
+        pack: packIdOf(pack),
+        pieces: Array.from(pieces, (piece) => ({ piece, mask: masks[piece] ?? 0 })),
+      });
       for (const listener of listeners.get(pack) ?? []) told.add(listener);
     }
     dirty.clear();
     for (const listener of told) {
       world.counts.tells += 1;
       world.wire.send(node.endpoint, listener.endpoint, () => {
-        for (const pack of news.keys()) {
+        for (const { index: pack } of news) {
           // It answers that it does not want these any more.
           if (listener.unshelver.wants(pack) || !listeners.get(pack)?.delete(listener)) continue;
           world.gossip.tellWanters(node, pack);
@@ -134,13 +140,14 @@ export function createHaveBoard(node: SimNode): HaveBoard {
       }
     },
     hearNews(from, news) {
-      for (const [pack, pieces] of news) {
-        const masks = known.get(pack)?.get(from);
+      let isNews = false;
+      for (const { index, pieces } of news) {
+        const masks = known.get(index)?.get(from);
         if (!masks) continue;
         for (const { piece, mask } of pieces) masks[piece] = mask;
-        if (!node.unshelver.isFetching(pack)) continue;
-        node.say({ kind: 'peerChanged', peer: peerOf(from), pack: packIdOf(pack), pieces });
+        isNews ||= node.unshelver.isFetching(index);
       }
+      if (isNews) node.say({ kind: 'peerChanged', peer: peerOf(from), packs: news });
     },
     forget(peer) {
       for (const byPeer of known.values()) byPeer.delete(peer);

@@ -39,6 +39,11 @@ export interface AskEntry {
   readonly have: PieceMasks;
 }
 
+export interface PackChange {
+  readonly pack: PackId;
+  readonly pieces: readonly PieceMask[];
+}
+
 /** Some chunks of one piece. */
 export interface PieceMask {
   readonly piece: number;
@@ -59,13 +64,8 @@ export type FetchEvent =
   | { readonly kind: 'peerLeft'; readonly peer: PeerId }
   /** A connected peer shows exactly these chunks of a pack. */
   | { readonly kind: 'peerHas'; readonly peer: PeerId; readonly pack: PackId; readonly masks: PieceMasks }
-  /** Of these pieces it shows exactly these chunks from now on, of the others of the pack what it showed before: what most news are. */
-  | {
-      readonly kind: 'peerChanged';
-      readonly peer: PeerId;
-      readonly pack: PackId;
-      readonly pieces: readonly PieceMask[];
-    }
+  /** Of these pieces it shows exactly these chunks from now on, of all others what it showed before: what most news are. */
+  | { readonly kind: 'peerChanged'; readonly peer: PeerId; readonly packs: readonly PackChange[] }
   /** Pieces that members without a connection show, taken together. */
   | { readonly kind: 'elsewhere'; readonly pack: PackId; readonly masks: PieceMasks }
   /** The other members that want a pack, for the order of leases; and those of them that are of this node's zone, for who fetches from outside. */

@@ -22,8 +22,11 @@ export function takeHaves(state: SchedulerState, id: PeerId, pack: PackId, masks
 
 export function takeChanges(state: SchedulerState, event: FetchEvent & { readonly kind: 'peerChanged' }): void {
   const peer = state.peers.get(event.peer);
-  const known = state.packs.get(event.pack);
-  if (peer && known) noteFresh(state, known, peer.id, tellPieces(state, peer, event.pack, event.pieces), false);
+  if (!peer) return;
+  for (const { pack, pieces } of event.packs) {
+    const known = state.packs.get(pack);
+    if (known) noteFresh(state, known, peer.id, tellPieces(state, peer, pack, pieces), false);
+  }
 }
 
 function noteFresh(

@@ -183,10 +183,21 @@ export class WantedPack {
   }
 
   #setPeerMask(peer: PackPeer, entry: PeerPack, piece: number, before: number, after: number): void {
+    if (this.open(piece) === 0) {
+      // Most news are of pieces that this node has, or has asked for: nothing is counted of those.
+      entry.masks[piece] = after;
+      this.#noteShown(peer, piece, before, after);
+      return;
+    }
     const [open, far] = this.#uncount(piece);
     entry.masks[piece] = after;
     const askable = peer.isNear ? open : far;
     this.#adjust(peer, entry, (askable & before) !== 0, (askable & after) !== 0);
+    this.#noteShown(peer, piece, before, after);
+    this.#count(piece, open, far);
+  }
+
+  #noteShown(peer: PackPeer, piece: number, before: number, after: number): void {
     this.holders[piece] = (this.holders[piece] ?? 0) + (after === 0 ? 0 : 1) - (before === 0 ? 0 : 1);
     let shown = after | (this.shown[piece] ?? 0);
     let near = (peer.isNear ? after : 0) | (this.nearShown[piece] ?? 0);
@@ -201,7 +212,6 @@ export class WantedPack {
     this.shown[piece] = shown;
     if (peer.isNear && (near & ~(this.nearShown[piece] ?? 0)) !== 0) this.#nearFresh.push(piece);
     this.nearShown[piece] = near;
-    this.#count(piece, open, far);
   }
 
   /** Before a change. Returns what is open near and far, for `#count` after it. */
