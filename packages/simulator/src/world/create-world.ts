@@ -29,7 +29,7 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
   const packs = createSimPacks(storm, random);
   const invariants = createInvariants(storm);
   const now = (): number => queue.nowMs;
-  const transfers = createTransfers({ net, wire, topology, now });
+  const transfers = createTransfers({ net, wire, topology, queue });
   const nodes: SimNode[] = [];
   const seeders: SimSeeder[] = [];
   const world: World = {

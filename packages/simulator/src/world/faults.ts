@@ -107,11 +107,15 @@ function restart(world: World, host: number, tornChunks: number): void {
   const node = world.nodes[host];
   if (!node || node.isAlive) return;
   tear(node, tornChunks);
+  // Who had not noticed yet does so now: the new process knows nothing of the old one's connections.
+  for (const other of world.nodes) other.part(host);
+  for (const seeder of world.seeders) if (seeder.isAlive) seeder.peerGone(host);
   world.wire.revive(host);
   node.restart();
   node.say({ kind: 'seeders', count: world.seeders.filter((seeder) => seeder.isAlive).length });
   world.queue.at(world.queue.nowMs + REJOIN_MS, () => {
     if (!node.isAlive) return;
+    node.isJoined = true;
     for (const seeder of world.seeders) if (seeder.isAlive) node.meet(seeder.endpoint, 'seeder');
     for (const other of world.nodes.slice(0, 48)) if (other !== node && other.isAlive) connect(node, other);
     for (const pack of node.have.keys()) world.gossip.changed(node, pack);

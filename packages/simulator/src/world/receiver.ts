@@ -18,6 +18,8 @@ export interface Exchange {
   readonly transfer: Transfer | undefined;
   refused(why: 'busy' | 'absent', queueLength?: number): void;
   flowing(transfer: Transfer): void;
+  /** The stream ended before the answer. */
+  broken(): void;
   arrived(isGood: boolean): void;
 }
 
@@ -41,16 +43,19 @@ interface Outgoing {
   readonly cancel: () => void;
   /** The other side notices that this one has gone. */
   readonly missed: () => void;
+  /** A read of the store ends with the process. */
+  readonly isRead?: boolean;
 }
 
 export function createReceiver(node: SimNode): Receiver {
   const { world } = node;
   const outgoing = new Map<number, Outgoing>();
+  let isDead = false;
 
   const receive = (request: number, given: GivenPiece, isGood: boolean, isAsk: boolean): void => {
     const verifyMs = world.storm.control.verifyMs * world.wire.slowness(node.endpoint);
     world.queue.at(world.queue.nowMs + verifyMs, () => {
-      if (!node.isAlive || !outgoing.delete(request)) return;
+      if (isDead || !outgoing.delete(request)) return;
       if (!isGood) {
         world.counts.badPieces += 1;
         node.say({ kind: 'failed', request, reason: 'bad' });
@@ -116,6 +121,11 @@ export function createReceiver(node: SimNode): Receiver {
       flowing(transfer) {
         own.transfer = transfer;
       },
+      broken() {
+        if (isOver || !outgoing.delete(request)) return;
+        isOver = true;
+        node.say({ kind: 'failed', request, reason: 'error' });
+      },
       arrived(isGood) {
         if (isOver) {
           world.counts.wastedBytes += exchange.bytes;
@@ -130,7 +140,7 @@ export function createReceiver(node: SimNode): Receiver {
       if (isOver || !other?.isAlive) return;
       // Connected no more: the stream is refused.
       if (other.connections.has(node.endpoint)) other.sender.arrive(exchange);
-      else exchange.refused('absent');
+      else world.wire.send(to, node.endpoint, () => exchange.broken());
     });
   };
 
@@ -169,6 +179,11 @@ export function createReceiver(node: SimNode): Receiver {
         arrived: (given) => {
           if (outgoing.get(request) === own) receive(request, given, true, true);
         },
+        broken: () => {
+          if (outgoing.get(request) !== own) return;
+          outgoing.delete(request);
+          node.say({ kind: 'failed', request, reason: 'error' });
+        },
       });
     });
   };
@@ -177,6 +192,7 @@ export function createReceiver(node: SimNode): Receiver {
     const { request } = action;
     const read = startOriginRead(node, action, {
       arrived: ({ request: number, piece, mask }) => {
+        if (isDead) return;
         outgoing.set(number, { seenBytes: 0, passedBytes: () => 0, cancel() {}, missed() {} });
         receive(number, { pack: action.pack, piece, mask }, true, false);
       },
@@ -186,7 +202,7 @@ export function createReceiver(node: SimNode): Receiver {
       over: () => void outgoing.delete(request),
     });
     const cancel = (): void => read.cancel();
-    outgoing.set(request, { seenBytes: 0, passedBytes: read.passedBytes, cancel, missed: cancel });
+    outgoing.set(request, { seenBytes: 0, passedBytes: read.passedBytes, cancel, missed: cancel, isRead: true });
   };
 
   return {
@@ -210,9 +226,11 @@ export function createReceiver(node: SimNode): Receiver {
       }
     },
     die() {
+      isDead = true;
       const lost = [...outgoing.values()];
       outgoing.clear();
       for (const own of lost) own.transfer?.setCap(0);
+      for (const own of lost) if (own.isRead === true) own.cancel();
       world.queue.at(world.queue.nowMs + DEAD_NOTICE_MS, () => {
         for (const own of lost) own.missed();
       });

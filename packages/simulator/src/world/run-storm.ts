@@ -1,5 +1,6 @@
 import type { SimulationOptions } from '../simulation.ts';
 import { masksOfRuns } from './sim-packs.ts';
+import { keepConnections } from './connections.ts';
 import { scheduleFaults } from './faults.ts';
 import type { World } from './world.ts';
 
@@ -20,6 +21,7 @@ export async function runStorm(world: World, options: SimulationOptions = {}): P
   for (const { host, image, atMs } of storm.shelves) {
     queue.at(atMs, () => shelve(world, host, image));
   }
+  keepConnections(world);
   scheduleFaults(world);
   // What left the store is known exactly whenever it is looked at: seconds that begin and end at a look are checked exactly.
   let lookedAt = { atMs: 0, bytes: 0 };

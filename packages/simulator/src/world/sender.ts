@@ -8,6 +8,8 @@ export interface Sender {
   arrive(exchange: Exchange): void;
   /** The receiver does not want it any more, or has gone. Returns the bytes that had left for nothing. */
   drop(exchange: Exchange): number;
+  /** The connection to a receiver is gone. */
+  peerGone(endpoint: number): void;
   /** Shows everything, has nothing. */
   lie: 'badChunks' | 'falseHaves' | undefined;
   readonly serving: number;
@@ -43,7 +45,13 @@ export function createSender(node: SimNode): Sender {
           exchange.arrived(sender.lie !== 'badChunks');
           leave(id);
         },
-        { piece: exchange },
+        {
+          piece: exchange,
+          broken: () => {
+            leave(id);
+            exchange.broken();
+          },
+        },
       ),
     );
   };
@@ -66,6 +74,10 @@ export function createSender(node: SimNode): Sender {
       const wasted = exchange.transfer?.cancel() ?? 0;
       leave(exchange.id);
       return wasted;
+    },
+    peerGone(endpoint) {
+      for (const exchange of [...exchanges.values()])
+        if (exchange.receiver.endpoint === endpoint) world.counts.wastedBytes += sender.drop(exchange);
     },
     get serving() {
       return slots.serving;

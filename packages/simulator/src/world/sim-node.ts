@@ -46,6 +46,9 @@ export class SimNode {
   board: HaveBoard;
   unshelver: Unshelver;
   isAlive = true;
+  /** Whether it has had time to meet the others since it started. */
+  isJoined = true;
+  #life = 0;
   #timer: number | undefined;
   #timerAtMs = Infinity;
   #diskFreeAtMs = 0;
@@ -91,9 +94,10 @@ export class SimNode {
   write(bytes: number, written: () => void): void {
     const { diskWriteBytesPerSecond } = this.host;
     if (diskWriteBytesPerSecond === Infinity) return written();
+    const life = this.#life;
     this.#diskFreeAtMs = Math.max(this.nowMs, this.#diskFreeAtMs) + (1000 * bytes) / diskWriteBytesPerSecond;
     this.world.queue.at(this.#diskFreeAtMs, () => {
-      if (this.isAlive) written();
+      if (this.#life === life) written();
     });
   }
 
@@ -122,6 +126,7 @@ export class SimNode {
   part(other: number): void {
     if (!this.connections.delete(other)) return;
     this.board.forget(other);
+    this.sender.peerGone(other);
     this.say({ kind: 'peerLeft', peer: peerOf(other) });
   }
 
@@ -179,6 +184,8 @@ export class SimNode {
 
   die(): void {
     this.isAlive = false;
+    this.isJoined = false;
+    this.#life += 1;
     if (this.#timer !== undefined) this.world.queue.cancel(this.#timer);
     this.#timer = undefined;
     this.#timerAtMs = Infinity;

@@ -17,6 +17,8 @@ export interface AskHandlers {
   readonly answered: (answer: AskAnswer) => void;
   readonly flowing: (transfer: Transfer) => void;
   readonly arrived: (given: GivenPiece) => void;
+  /** The stream ended before the answer. */
+  readonly broken: () => void;
 }
 
 interface OpenAsk {
@@ -121,7 +123,14 @@ export class SimSeeder {
         open.handlers.arrived({ pack, piece, mask });
         this.#say({ kind: 'sent', ask });
       },
-      { piece: { pack: this.world.packs.indexOf(pack), piece } },
+      {
+        piece: { pack: this.world.packs.indexOf(pack), piece },
+        broken: () => {
+          this.#asks.delete(ask);
+          open.handlers.broken();
+          this.#say({ kind: 'sendFailed', ask });
+        },
+      },
     );
     open.handlers.flowing(open.transfer);
   }

@@ -33,11 +33,14 @@ export function createSimStore(world: () => World): SimStore {
     endRead: () => void (reads -= 1),
     whyRead(node, pack, piece, mask) {
       const { nodes, wire } = world();
+      let reason = 'nobody there has it';
       for (const other of nodes) {
         if (!other.isAlive || other === node || ((other.have.get(pack)?.[piece] ?? 0) & mask) === 0) continue;
-        if (!wire.isHeldUp(node.endpoint, other.endpoint) && other.sender.lie === undefined) return undefined;
+        if (wire.isHeldUp(node.endpoint, other.endpoint) || other.sender.lie !== undefined) continue;
+        if (!other.banned.has(node.endpoint) && !node.banned.has(other.endpoint)) return undefined;
+        reason = 'banned by who has it';
       }
-      return 'nobody there has it';
+      return reason;
     },
   };
   return store;

@@ -35,7 +35,7 @@ export function tracedTransfers(
           end();
           done();
         },
-        options,
+        { ...options, broken: options.broken && (() => (end({ isBroken: true }), options.broken?.())) },
       );
       return {
         ...transfer,

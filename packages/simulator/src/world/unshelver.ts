@@ -13,7 +13,7 @@ export interface Unshelver {
   begin(unshelve: number): void;
   /** The host dies; what it waited for is kept for `beginAgain`. */
   die(): void;
-  /** The daemon has come back: whoever waited for an image asks again. */
+  /** The daemon has come back and met the others: whoever waits for an image asks again. */
   beginAgain(): void;
   ended(action: Extract<FetchAction, { readonly kind: 'done' | 'noSource' }>): void;
   /** Whether a fetch that has begun, or is about to, wants the pack. */
@@ -37,6 +37,8 @@ export function createUnshelver(node: SimNode): Unshelver {
   const uses = new Map<number, number>();
   const fetching = new Map<number, number>();
   let lastFetch = 0;
+  /** Of the process before, or come before this one had met the others. */
+  let unfinished: number[] = [];
 
   const count = (map: Map<number, number>, pack: number, step: 1 | -1): void => {
     const next = (map.get(pack) ?? 0) + step;
@@ -72,6 +74,10 @@ export function createUnshelver(node: SimNode): Unshelver {
     node.say({ kind: 'fetch', fetch: one.fetch, wants, giveUpMs: GIVE_UP_MS });
   };
   const begin = (unshelve: number): void => {
+    if (!node.isJoined) {
+      unfinished.push(unshelve);
+      return;
+    }
     const { image } = world.storm.unshelves[unshelve] as { image: number };
     const needs = masksOfRuns(world.storm, world.storm.images[image]?.runs ?? []);
     const name = world.storm.images[image]?.name ?? '';
@@ -97,13 +103,15 @@ export function createUnshelver(node: SimNode): Unshelver {
     begin,
     die() {
       for (const one of running.values()) endSpan(one, { isKilled: true });
-    },
-    beginAgain() {
-      const unfinished = [...running.keys()];
+      unfinished.push(...running.keys());
       running.clear();
       uses.clear();
       fetching.clear();
-      for (const unshelve of unfinished) begin(unshelve);
+    },
+    beginAgain() {
+      const waiting = unfinished;
+      unfinished = [];
+      for (const unshelve of waiting) begin(unshelve);
     },
     ended(action) {
       for (const [unshelve, one] of running) {

@@ -10,7 +10,10 @@ export interface Wire {
   hopMs(to: number): number;
   isHeldUp(a: number, b: number): boolean;
   isDead(endpoint: number): boolean;
+  /** What is on its way to or from it is lost. */
   kill(endpoint: number): void;
+  /** The connection between the two breaks: what is on its way there is lost. */
+  cut(a: number, b: number): void;
   revive(endpoint: number): void;
   stall(endpoint: number, isStalled: boolean): void;
   isStalled(endpoint: number): boolean;
@@ -19,14 +22,16 @@ export interface Wire {
   /** Everything at this endpoint takes so many times as long. */
   slowDown(endpoint: number, times: number): void;
   slowness(endpoint: number): number;
-  /** Called when somebody can be reached again, or no more. */
-  onChange(listener: () => void): void;
+  /** Called when somebody can be reached again, or no more; until the returned function is. */
+  onChange(listener: () => void): () => void;
 }
 
 interface Held {
   readonly from: number;
   readonly to: number;
   readonly deliver: () => void;
+  /** Of the connection that carries it. */
+  readonly session: number;
 }
 
 export function createWire(queue: EventQueue, random: Random, control: StormControl): Wire {
@@ -34,7 +39,10 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
   const stalled = new Set<number>();
   const partitions = new Set<ReadonlySet<number>>();
   const slow = new Map<number, number>();
-  const listeners: (() => void)[] = [];
+  /** How often each endpoint has died, and each connection was cut. */
+  const deaths = new Map<number, number>();
+  const cuts = new Map<string, number>();
+  const listeners = new Set<() => void>();
   let held: Held[] = [];
 
   const isHeldUp = (a: number, b: number): boolean => {
@@ -44,9 +52,15 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
   };
   const hopMs = (to: number): number =>
     control.hopMs * (slow.get(to) ?? 1) + (control.jitterMs > 0 ? control.jitterMs * random.next() : 0);
+  /** Another one after each death or cut: they only grow. */
+  const sessionOf = (a: number, b: number): number => {
+    if (deaths.size + cuts.size === 0) return 0;
+    const cut = cuts.size === 0 ? 0 : (cuts.get(pairOf(a, b)) ?? 0);
+    return (deaths.get(a) ?? 0) + (deaths.get(b) ?? 0) + cut;
+  };
   const arrive = (message: Held): void => {
     const { from, to, deliver } = message;
-    if (dead.has(from) || dead.has(to)) return;
+    if (dead.has(from) || dead.has(to) || message.session !== sessionOf(from, to)) return;
     if (isHeldUp(from, to)) held.push(message);
     else deliver();
   };
@@ -57,12 +71,12 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
       if (isHeldUp(message.from, message.to)) held.push(message);
       else queue.at(queue.nowMs + hopMs(message.to), () => arrive(message));
     }
-    for (const listener of listeners) listener();
+    for (const listener of [...listeners]) listener();
   };
   return {
     send(from, to, deliver) {
       if (dead.has(from) || dead.has(to)) return;
-      const message = { from, to, deliver };
+      const message = { from, to, deliver, session: sessionOf(from, to) };
       queue.at(queue.nowMs + hopMs(to), () => arrive(message));
     },
     hopMs,
@@ -70,8 +84,10 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
     isDead: (endpoint) => dead.has(endpoint),
     kill(endpoint) {
       dead.add(endpoint);
+      deaths.set(endpoint, (deaths.get(endpoint) ?? 0) + 1);
       held = held.filter(({ from, to }) => from !== endpoint && to !== endpoint);
     },
+    cut: (a, b) => void cuts.set(pairOf(a, b), (cuts.get(pairOf(a, b)) ?? 0) + 1),
     revive: (endpoint) => void dead.delete(endpoint),
     stall(endpoint, isStalled) {
       if (isStalled) stalled.add(endpoint);
@@ -89,6 +105,13 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
     },
     slowDown: (endpoint, times) => void slow.set(endpoint, times),
     slowness: (endpoint) => slow.get(endpoint) ?? 1,
-    onChange: (listener) => void listeners.push(listener),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
   };
+}
+
+function pairOf(a: number, b: number): string {
+  return a < b ? `${a} ${b}` : `${b} ${a}`;
 }
