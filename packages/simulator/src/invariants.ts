@@ -14,9 +14,9 @@ export interface Invariants {
   originBytes(fromMs: number, untilMs: number, bytes: number): void;
   /**
    * Chunks of a piece that the origin gave: a seeder sent them, or a node read them from the store. `mask` as everywhere: the piece's first chunk in the lowest bit.
-   * Whatever left before needs a reason ('holder lost', 'failed', 'partial' …); without one the rule is broken.
+   * Whatever left before needs a reason ('holderGone', 'unshown', 'banned' …), which `why` is asked for then; without one the rule is broken.
    */
-  originRead(atMs: number, pack: number, piece: number, mask: number, reason?: string): void;
+  originRead(atMs: number, pack: number, piece: number, mask: number, why?: () => string | undefined): void;
   /** Reads of the store under way, over the whole cluster, each time their number grows. */
   readsNow(atMs: number, count: number): void;
   /** A chunk became present somewhere; `isGood`: it is what its digest says. */
@@ -74,7 +74,7 @@ export function createInvariants(storm: Storm): Invariants {
     originBytes(fromMs, untilMs, bytes) {
       if (budgetBytesPerSecond < Infinity) rate.add(fromMs, untilMs, bytes);
     },
-    originRead(atMs, pack, piece, mask, reason) {
+    originRead(atMs, pack, piece, mask, why) {
       const chunks = given[pack];
       if (!chunks) throw new TypeError(`the storm has no pack ${pack}`);
       let again = 0;
@@ -85,6 +85,7 @@ export function createInvariants(storm: Storm): Invariants {
         else chunks[first + bit] = 1;
       }
       if (again === 0) return;
+      const reason = why?.();
       regives.set(reason ?? 'none', (regives.get(reason ?? 'none') ?? 0) + again);
       if (reason === undefined)
         fail(

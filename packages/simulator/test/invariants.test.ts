@@ -34,7 +34,7 @@ describe('invariants', () => {
       allEnd(invariants);
       invariants.originRead(1, 0, 0, 0b0011);
       invariants.originRead(2, 0, 0, 0b1100);
-      invariants.originRead(3, 0, 0, 0b1111, 'holder lost');
+      invariants.originRead(3, 0, 0, 0b1111, () => 'holder lost');
       invariants.originRead(4, 0, 9, 0b0001);
       expect(invariants.brokenCount).toBe(0);
       invariants.originRead(5, 0, 9, 0b0011);

@@ -16,7 +16,6 @@ const DIAL_HOPS = 6;
 export function keepConnections(world: World): void {
   const { wire, queue, random, nodes, storm } = world;
   const heldUp = new Set<string>();
-  const endpoints = [...nodes, ...world.seeders].map(({ endpoint }) => endpoint);
 
   const isConnected = (a: number, b: number): boolean => nodes[a]?.connections.has(b) === true;
   const watch = (a: number, b: number): void => {
@@ -77,6 +76,6 @@ export function keepConnections(world: World): void {
   };
 
   wire.onChange(() => {
-    for (const a of nodes.keys()) for (const b of endpoints) if (b > a) watch(a, b);
+    for (const [a, { connections }] of nodes.entries()) for (const b of connections) if (b > a) watch(a, b);
   });
 }

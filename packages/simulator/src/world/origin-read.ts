@@ -2,6 +2,7 @@ import { maskedBytes } from '@quarry/content';
 import type { FetchAction } from '@quarry/swarm/scheduler';
 import type { SimNode } from './sim-node.ts';
 import type { Transfer } from './transfers.ts';
+import { whyAgain } from './why-again.ts';
 
 type ReadAction = Extract<FetchAction, { readonly kind: 'readLastResort' }>;
 
@@ -51,8 +52,7 @@ export function startOriginRead(node: SimNode, action: ReadAction, handlers: Rea
     const bytes = maskedBytes(descriptor, piece, mask);
     node.budget.take(bytes, () => {
       if (isOver) return;
-      const why = action.isOutOfTurn ? 'overdue' : store.whyRead(node, pack, piece, mask);
-      store.given(action.pack, piece, mask, why);
+      store.given(action.pack, piece, mask, () => whyAgain(world, node, { pack, piece, mask }));
       transfer = world.transfers.start(
         topology.store,
         node.endpoint,

@@ -48,6 +48,9 @@ export class SimNode {
   isAlive = true;
   /** Whether it has had time to meet the others since it started. */
   isJoined = true;
+  startedAtMs: number = -Infinity;
+  readonly #present: Map<number, Float64Array> = new Map();
+  readonly #met: Map<number, number> = new Map();
   #life = 0;
   #timer: number | undefined;
   #timerAtMs = Infinity;
@@ -104,12 +107,25 @@ export class SimNode {
   becomePresent(pack: number, piece: number, mask: number): void {
     const masks = this.masksOf(pack);
     masks[piece] = (masks[piece] ?? 0) | mask;
+    let present = this.#present.get(pack);
+    if (!present) this.#present.set(pack, (present = new Float64Array(masks.length).fill(-Infinity)));
+    present[piece] = this.nowMs;
     this.say({ kind: 'present', pack: this.packId(pack), piece, mask });
     this.board.changed(pack, piece);
   }
 
   packId(pack: number): PackId {
     return this.world.packs.descriptors[pack]?.id as PackId;
+  }
+
+  /** When chunks of the piece last became present; -Infinity: before the storm. */
+  presentSinceMs(pack: number, piece: number): number {
+    return this.#present.get(pack)?.[piece] ?? -Infinity;
+  }
+
+  /** When it was connected to another; -Infinity: before the storm. */
+  metMs(other: number): number {
+    return this.#met.get(other) ?? -Infinity;
   }
 
   /** A host of its zone, where there are several. */
@@ -120,6 +136,7 @@ export class SimNode {
   meet(other: number, role: Role): void {
     if (this.connections.has(other) || this.banned.has(other)) return;
     this.connections.add(other);
+    if (this.nowMs > 0) this.#met.set(other, this.nowMs);
     this.say({ kind: 'peerJoined', peer: peerOf(other), role, isNear: role === 'node' && this.isNear(other) });
   }
 
@@ -199,6 +216,7 @@ export class SimNode {
   /** A new process over what the disk kept. */
   restart(): void {
     this.isAlive = true;
+    this.startedAtMs = this.nowMs;
     this.banned.clear();
     this.#diskFreeAtMs = 0;
     this.scheduler = createFetchScheduler({ self: this.peer, random: this.random, pace: this.pace });

@@ -6,6 +6,7 @@ import type { SeederLedger } from '@quarry/swarm/scheduler';
 import { peerOf } from './sim-node.ts';
 import type { SimNode } from './sim-node.ts';
 import type { Transfer } from './transfers.ts';
+import { whyAgain } from './why-again.ts';
 import type { World } from './world.ts';
 
 export type AskAnswer =
@@ -24,6 +25,7 @@ export interface AskHandlers {
 interface OpenAsk {
   readonly node: SimNode;
   readonly handlers: AskHandlers;
+  readonly askedAtMs: number;
   transfer: Transfer | undefined;
 }
 
@@ -56,7 +58,7 @@ export class SimSeeder {
 
   ask(ask: number, node: SimNode, entries: readonly AskEntry[], handlers: AskHandlers): void {
     if (!this.isAlive) return;
-    this.#asks.set(ask, { node, handlers, transfer: undefined });
+    this.#asks.set(ask, { node, handlers, askedAtMs: this.world.queue.nowMs, transfer: undefined });
     const distrusts = [...node.banned].map(peerOf);
     this.#say({ kind: 'ask', ask, asker: node.peer, entries, isLacking: false, distrusts });
   }
@@ -113,7 +115,9 @@ export class SimSeeder {
       this.#say({ kind: 'sendFailed', ask });
       return;
     }
-    this.world.store.given(pack, piece, mask, regive);
+    const { world } = this;
+    const want = { pack: world.packs.indexOf(pack), piece, mask, staleMs: world.queue.nowMs - open.askedAtMs };
+    world.store.given(pack, piece, mask, () => regive ?? whyAgain(world, open.node, want));
     open.transfer = this.world.transfers.start(
       this.endpoint,
       open.node.endpoint,

@@ -9,6 +9,8 @@ export interface Wire {
   /** How long a hop to this endpoint takes now. */
   hopMs(to: number): number;
   isHeldUp(a: number, b: number): boolean;
+  /** When they last could not reach each other; -Infinity: never. */
+  heldUpUntilMs(a: number, b: number): number;
   isDead(endpoint: number): boolean;
   /** What is on its way to or from it is lost. */
   kill(endpoint: number): void;
@@ -38,6 +40,8 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
   const dead = new Set<number>();
   const stalled = new Set<number>();
   const partitions = new Set<ReadonlySet<number>>();
+  const stallEnds = new Map<number, number>();
+  const partitionEnds: { readonly side: ReadonlySet<number>; readonly atMs: number }[] = [];
   const slow = new Map<number, number>();
   /** How often each endpoint has died, and each connection was cut. */
   const deaths = new Map<number, number>();
@@ -81,6 +85,11 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
     },
     hopMs,
     isHeldUp,
+    heldUpUntilMs(a, b) {
+      if (isHeldUp(a, b)) return queue.nowMs;
+      const ends = partitionEnds.filter(({ side }) => side.has(a) !== side.has(b)).map(({ atMs }) => atMs);
+      return Math.max(-Infinity, stallEnds.get(a) ?? -Infinity, stallEnds.get(b) ?? -Infinity, ...ends);
+    },
     isDead: (endpoint) => dead.has(endpoint),
     kill(endpoint) {
       dead.add(endpoint);
@@ -91,7 +100,7 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
     revive: (endpoint) => void dead.delete(endpoint),
     stall(endpoint, isStalled) {
       if (isStalled) stalled.add(endpoint);
-      else stalled.delete(endpoint);
+      else if (stalled.delete(endpoint)) stallEnds.set(endpoint, queue.nowMs);
       changed();
     },
     isStalled: (endpoint) => stalled.has(endpoint),
@@ -100,6 +109,7 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
       changed();
       return () => {
         partitions.delete(endpoints);
+        partitionEnds.push({ side: endpoints, atMs: queue.nowMs });
         changed();
       };
     },
