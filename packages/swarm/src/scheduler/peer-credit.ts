@@ -2,6 +2,7 @@ import type { PackId } from '@quarry/content';
 import type { PieceMask } from './fetch-events.ts';
 import { emptyMasks } from './piece-masks.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
+import { watchFrom } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 
 /**
@@ -41,6 +42,7 @@ function sparePeers(state: SchedulerState): void {
 function unpark(state: SchedulerState, peer: SchedulerPeer): void {
   peer.parkedUntilMs = undefined;
   showAll(state, peer);
+  watchFrom(state, state.nowMs); // what it shows need not be read any more
 }
 
 /** Zones become known, or cease to matter, while peers are connected. */

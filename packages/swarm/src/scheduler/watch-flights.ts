@@ -27,10 +27,17 @@ export function watchFlights(state: SchedulerState): void {
     }
   }
   for (const run of state.flights.runs.values()) {
-    if (nowMs - run.progressAtMs < options.leaseStallMs) continue;
-    breakOffRun(state, run);
-    pauseLeases(state, run);
+    // A peer that was left alone may count again.
+    if (isShown(run)) breakOffRun(state, run);
+    else if (nowMs - run.progressAtMs >= options.leaseStallMs) {
+      breakOffRun(state, run);
+      pauseLeases(state, run);
+    }
   }
+}
+
+function isShown({ pack, left }: RunFlight): boolean {
+  return [...left.values()].some(({ piece, mask }) => (mask & (pack.shown[piece] ?? 0)) !== 0);
 }
 
 export function hedgeAfterMs(state: SchedulerState): number {

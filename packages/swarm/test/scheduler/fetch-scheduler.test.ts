@@ -584,6 +584,22 @@ describe('the last resort', () => {
       expect(other?.pieces[0]?.piece).not.toBe(at(pieces, 2).piece);
     });
 
+    test('is broken off when a peer that stalled counts again and shows what has not come', () => {
+      const { stallMs, firstParkMs } = schedulerDefaults;
+      const scheduler = create({ window: 1 });
+      scheduler.peer(A, all, 0);
+      scheduler.want(all, 0, { cover: all, known: { shown: [{ peer: A, masks: all }], elsewhere: none, wanters: [] } });
+      scheduler.pass(0, stallMs + firstParkMs - 1);
+      expect(scheduler.load().parkedPeers).toEqual([A]);
+      const runs = scheduler.take('readLastResort').map(({ request }) => request);
+      expect(runs.length).toBeGreaterThan(0);
+      scheduler.take('cancel');
+      scheduler.pass(stallMs + firstParkMs - 1, stallMs + firstParkMs + 1);
+      const cancelled = scheduler.take('cancel').map(({ request }) => request);
+      expect(cancelled).toEqual(expect.arrayContaining(runs));
+      expect(scheduler.take('request')).toMatchObject([{ peer: A }, { peer: A }]);
+    });
+
     test('is not left to a peer that showed all it has at once: what it lacks is read', () => {
       const { scheduler, run, pieces } = reading();
       const masks = all.map((mask, piece) => (piece === at(pieces, 2).piece ? 0 : mask));
