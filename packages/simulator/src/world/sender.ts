@@ -76,7 +76,7 @@ export function createSender(node: SimNode): Sender {
       return wasted;
     },
     peerGone(endpoint) {
-      for (const exchange of [...exchanges.values()])
+      for (const exchange of exchanges.values())
         if (exchange.receiver.endpoint === endpoint) world.counts.wastedBytes += sender.drop(exchange);
     },
     get serving() {

@@ -75,7 +75,7 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
       if (isHeldUp(message.from, message.to)) held.push(message);
       else queue.at(queue.nowMs + hopMs(message.to), () => arrive(message));
     }
-    for (const listener of [...listeners]) listener();
+    for (const listener of listeners) listener();
   };
   return {
     send(from, to, deliver) {
