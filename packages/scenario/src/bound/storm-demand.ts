@@ -63,8 +63,8 @@ function isDead(storm: Storm, host: number, atMs: number): boolean {
   return last?.kind === 'kill';
 }
 
-/** What the store's link gives, bytes per second; 0 where nobody hands out what it has. */
+/** What the store's link gives, bytes per second, within the budget; 0 where nobody hands out what it has. */
 export function originRateOf({ origin }: Storm): number {
-  if (origin.seeders > 0) return origin.bytesPerSecond;
-  return origin.isReadable ? Math.min(origin.bytesPerSecond, origin.budgetBytesPerSecond) : 0;
+  if (origin.seeders === 0 && !origin.isReadable) return 0;
+  return Math.min(origin.bytesPerSecond, origin.budgetBytesPerSecond);
 }

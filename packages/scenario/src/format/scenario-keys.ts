@@ -63,9 +63,9 @@ const origin: Keys<s.OriginTable> = {
   budget: {
     kind: rate,
     default: 'unlimited',
-    doc: 'What the whole cluster may read from Glance at most. Follows another node link only as "…x".',
+    doc: 'What may leave the store at most, sent by seeders or read from Glance by all nodes together. Follows another node link only as "…x".',
   },
-  budgetReads: { kind: integer(1, 100_000), absent: 'no limit', doc: 'How many such reads at once.' },
+  budgetReads: { kind: integer(1, 100_000), absent: 'no limit', doc: 'How many reads of Glance at once.' },
 };
 
 const control: Keys<s.ControlTable> = {
