@@ -1,9 +1,11 @@
-import { chunksPerPieceFor } from '@quarry/content';
+import { chunksPerPieceFor, limits } from '@quarry/content';
 import { formatBytes } from '@quarry/runtime';
 import type { Storm } from '@quarry/scenario';
+import { PURSE_BURST_BYTES } from '@quarry/swarm/scheduler';
 import { expectedToFinish } from './expected-to-finish.ts';
 import { RateCheck } from './rate-check.ts';
 import type { BrokenInvariant, InvariantName } from './simulation.ts';
+import { SLICE_BYTES } from './world/paced-transfers.ts';
 
 /**
  * What must hold whatever happens, kept as the simulation goes. The world reports what it sees, this says what is wrong with it.
@@ -17,6 +19,10 @@ export interface Invariants {
    * Whatever left before needs a reason ('holderGone', 'unshown', 'banned' …), which `why` is asked for then; without one the rule is broken.
    */
   originRead(atMs: number, pack: number, piece: number, mask: number, why?: () => string | undefined): void;
+  /** From now on this host or seeder may take so much from the origin, until that time. A later word replaces it. */
+  leased(atMs: number, endpoint: number, bytesPerSecond: number, untilMs: number): void;
+  /** Who takes bytes from the origin at once: reads of the store, pieces that seeders send. What is not told stays. */
+  originTakers(now: { readonly reads?: number; readonly sends?: number }): void;
   /** Reads of the store under way, over the whole cluster, each time their number grows. */
   readsNow(atMs: number, count: number): void;
   /** A chunk became present somewhere; `isGood`: it is what its digest says. */
@@ -43,6 +49,8 @@ export interface InvariantReport {
 const KEPT_PER_NAME = 20;
 /** Sums of a million fractions are not exact. */
 const ROUNDING = 1 + 1e-6;
+/** In the longer one what may be saved up counts for little. */
+const CHECKED_SPANS_MS = [1000, 10_000];
 
 export function createInvariants(storm: Storm): Invariants {
   const { budgetBytesPerSecond, budgetReads } = storm.origin;
@@ -53,6 +61,10 @@ export function createInvariants(storm: Storm): Invariants {
   const regives = new Map<string, number>();
   const counts = new Map<InvariantName, number>();
   const broken: BrokenInvariant[] = [];
+  const leases = new Map<number, { readonly bytesPerSecond: number; readonly untilMs: number }>();
+  /** Hosts and seeders that have ever had a lease. */
+  const holders = new Set<number>();
+  let [mostReads, mostSends] = [0, 0];
   let brokenCount = 0;
   let badChunksAccepted = 0;
 
@@ -65,6 +77,21 @@ export function createInvariants(storm: Storm): Invariants {
   const nameOf = (unshelve: number): string => {
     const { host, image, atMs } = storm.unshelves[unshelve] ?? { host: -1, image: -1, atMs: 0 };
     return `the unshelve of ${storm.images[image]?.name ?? image} at ${storm.hosts[host]?.name ?? host}, begun at ${seconds(atMs)}`;
+  };
+
+  /** Beyond the budget, in any span: what was saved up before it, and what had been taken and was still on its way. */
+  const burstBytes = (): number =>
+    holders.size * PURSE_BURST_BYTES + mostReads * largestPieceBytes(storm) + mostSends * SLICE_BYTES;
+  const checkSpan = (spanMs: number): void => {
+    if (budgetBytesPerSecond === Infinity) return;
+    const fullest = rate.fullest(spanMs);
+    const allowed = (budgetBytesPerSecond * spanMs) / 1000;
+    if (fullest.bytes <= allowed * ROUNDING + burstBytes() + 1) return;
+    fail(
+      fullest.endMs,
+      'budgetExceeded',
+      `${formatBytes(fullest.bytes)} left the origin in ${spanMs / 1000} s, where the budget is ${formatBytes(allowed)} and ${formatBytes(burstBytes())} at most were saved up or on their way`,
+    );
   };
 
   return {
@@ -94,6 +121,25 @@ export function createInvariants(storm: Storm): Invariants {
           `${again} chunks of pack ${pack} piece ${piece} left the origin again for no recorded reason`,
         );
     },
+    leased(atMs, endpoint, bytesPerSecond, untilMs) {
+      leases.delete(endpoint);
+      if (bytesPerSecond === 0) return;
+      holders.add(endpoint);
+      leases.set(endpoint, { bytesPerSecond, untilMs });
+      if (budgetBytesPerSecond === Infinity) return;
+      let sum = 0;
+      for (const lease of leases.values()) if (lease.untilMs > atMs) sum += lease.bytesPerSecond;
+      if (sum > budgetBytesPerSecond * ROUNDING + 1)
+        fail(
+          atMs,
+          'budgetExceeded',
+          `all together may take ${formatBytes(sum)} a second from the origin, where the budget is ${formatBytes(budgetBytesPerSecond)}`,
+        );
+    },
+    originTakers({ reads = 0, sends = 0 }) {
+      mostReads = Math.max(mostReads, reads);
+      mostSends = Math.max(mostSends, sends);
+    },
     readsNow(atMs, count) {
       if (count > budgetReads)
         fail(atMs, 'tooManyReads', `${count} reads of the store at once, where the budget allows ${budgetReads}`);
@@ -113,13 +159,7 @@ export function createInvariants(storm: Storm): Invariants {
         fail(atMs, 'failed', `${nameOf(unshelve)}, could have finished but failed: ${error}`);
     },
     finish(atMs) {
-      const fullest = rate.fullestSecond();
-      if (fullest.bytes > budgetBytesPerSecond * ROUNDING + 1)
-        fail(
-          fullest.endMs,
-          'budgetExceeded',
-          `${formatBytes(fullest.bytes)} left the origin in one second, where the budget is ${formatBytes(budgetBytesPerSecond)}`,
-        );
+      for (const spanMs of CHECKED_SPANS_MS) checkSpan(spanMs);
       for (const [unshelve, { host, atMs: beganMs }] of storm.unshelves.entries()) {
         if (endedWith.has(unshelve) || beganMs >= storm.limitMs) continue;
         if (demanded.has(unshelve)) fail(atMs, 'unfinished', `${nameOf(unshelve)}, could have finished and did not`);
@@ -137,6 +177,12 @@ export function createInvariants(storm: Storm): Invariants {
       };
     },
   };
+}
+
+function largestPieceBytes({ packs }: Storm): number {
+  return (
+    limits.fixedChunkBytes * Math.max(0, ...packs.map(({ chunks }) => Math.min(chunks, chunksPerPieceFor(chunks))))
+  );
 }
 
 /** Whether the host lives from `sinceMs` to the end and is not stalled for good: then what it waits for has to end somehow. */

@@ -1,5 +1,5 @@
-/** The fullest second of a run: what crossed in it, and when it ended. */
-export interface FullestSecond {
+/** The fullest second of a run, or the fullest of other lengths: what crossed in it, and when it ended. */
+export interface FullestSpan {
   readonly bytes: number;
   readonly endMs: number;
 }
@@ -9,9 +9,9 @@ const SHORTEST_MS = 0.001;
 const SECOND_MS = 1000;
 
 /**
- * Sums up flows, each spread evenly over its time, and finds the fullest second among all that begin at any moment. The bytes sent until t are
- * piecewise linear in t, so those of the second that ends at t are too, with bends only where a flow begins or ends, or did so a second ago:
- * the fullest second ends at one of them. O(flows × log flows), once.
+ * Sums up flows, each spread evenly over its time, and finds the fullest span of a length among all that begin at any moment. The bytes sent until
+ * t are piecewise linear in t, so those of the span that ends at t are too, with bends only where a flow begins or ends, or did so a span ago:
+ * the fullest span ends at one of them. O(flows × log flows), once.
  */
 export class RateCheck {
   readonly #bends: { readonly atMs: number; readonly slope: number }[] = [];
@@ -23,16 +23,16 @@ export class RateCheck {
     this.#bends.push({ atMs: fromMs, slope }, { atMs: endMs, slope: -slope });
   }
 
-  fullestSecond(): FullestSecond {
+  fullest(spanMs: number = SECOND_MS): FullestSpan {
     const bends = this.#bends.toSorted((a, b) => a.atMs - b.atMs);
-    const ends = [...bends.map(({ atMs }) => atMs), ...bends.map(({ atMs }) => atMs + SECOND_MS)].toSorted(
+    const ends = [...bends.map(({ atMs }) => atMs), ...bends.map(({ atMs }) => atMs + spanMs)].toSorted(
       (a, b) => a - b,
     );
     const sentUntilEnd = runningSum(bends);
     const sentUntilStart = runningSum(bends);
-    let fullest: FullestSecond = { bytes: 0, endMs: 0 };
+    let fullest: FullestSpan = { bytes: 0, endMs: 0 };
     for (const endMs of ends) {
-      const bytes = sentUntilEnd(endMs) - sentUntilStart(endMs - SECOND_MS);
+      const bytes = sentUntilEnd(endMs) - sentUntilStart(endMs - spanMs);
       if (bytes > fullest.bytes) fullest = { bytes, endMs };
     }
     return fullest;

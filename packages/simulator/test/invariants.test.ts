@@ -1,6 +1,8 @@
+import { PURSE_BURST_BYTES } from '@quarry/swarm/scheduler';
 import { describe, expect, test } from 'vitest';
 import { createInvariants } from '../src/invariants.ts';
 import type { InvariantReport, Invariants } from '../src/invariants.ts';
+import { SLICE_BYTES } from '../src/world/paced-transfers.ts';
 import { tinyStorm } from './support/tiny-storm.ts';
 
 const origin = tinyStorm().origin;
@@ -65,8 +67,53 @@ describe('invariants', () => {
       {
         atMs: 1400,
         name: 'budgetExceeded',
-        message: '1.37 KiB left the origin in one second, where the budget is 1000 B',
+        message:
+          '1.37 KiB left the origin in 1 s, where the budget is 1000 B and 0 B at most were saved up or on their way',
       },
+    ]);
+  });
+
+  test('beyond the budget there may be what was saved up or on its way, and not a byte more', () => {
+    const storm = tinyStorm({ origin: { ...origin, budgetBytesPerSecond: 1e6 } });
+    // Two that have leases, three reads of a piece of four chunks, five slices that a seeder sends.
+    const burst = 2 * PURSE_BURST_BYTES + 3 * 4 * 65_536 + 5 * SLICE_BYTES;
+    const report = (bytes: number): InvariantReport =>
+      checked(storm, (invariants) => {
+        allEnd(invariants);
+        invariants.leased(0, 0, 5e5, 2000);
+        invariants.leased(0, 3, 5e5, 2000);
+        for (const reads of [1, 3, 2]) invariants.originTakers({ reads });
+        invariants.originTakers({ sends: 5 });
+        invariants.originBytes(0, 1000, bytes);
+      });
+    expect(names(report(1e6 + burst))).toEqual([]);
+    expect(names(report(1e6 + burst + 100))).toEqual(['budgetExceeded']);
+  });
+
+  test('what is saved up counts once, however long the time', () => {
+    const storm = tinyStorm({ origin: { ...origin, budgetBytesPerSecond: 1e6 } });
+    const report = checked(storm, (invariants) => {
+      allEnd(invariants);
+      invariants.originTakers({ reads: 4 });
+      for (let second = 0; second < 10; second += 1) invariants.originBytes(second * 1000, second * 1000 + 1000, 1.5e6);
+    });
+    expect(report.broken).toMatchObject([{ name: 'budgetExceeded', message: expect.stringContaining('in 10 s') }]);
+  });
+
+  test('leases that are good at one time never add up to more than the budget', () => {
+    const storm = tinyStorm({ origin: { ...origin, budgetBytesPerSecond: 1000 } });
+    const report = checked(storm, (invariants) => {
+      allEnd(invariants);
+      invariants.leased(0, 0, 600, 2000);
+      invariants.leased(10, 1, 400, 2010);
+      invariants.leased(20, 0, 500, 2020); // replaces the first
+      invariants.leased(30, 2, 100, 2030);
+      invariants.leased(2015, 3, 400, 4000); // the second has run out
+      expect(invariants.brokenCount).toBe(0);
+      invariants.leased(2016, 1, 100, 4000);
+    });
+    expect(report.broken).toMatchObject([
+      { atMs: 2016, name: 'budgetExceeded', message: expect.stringContaining('all together may take') },
     ]);
   });
 

@@ -4,13 +4,13 @@ import { RateCheck } from '../src/rate-check.ts';
 
 describe('the fullest second', () => {
   test('of nothing has nothing', () => {
-    expect(new RateCheck().fullestSecond().bytes).toBe(0);
+    expect(new RateCheck().fullest().bytes).toBe(0);
   });
 
   test('of a flow longer than a second is what flows in one', () => {
     const check = new RateCheck();
     check.add(0, 4000, 4000);
-    expect(check.fullestSecond().bytes).toBeCloseTo(1000, 6);
+    expect(check.fullest().bytes).toBeCloseTo(1000, 6);
   });
 
   test('is found where it lies between whole seconds', () => {
@@ -18,7 +18,7 @@ describe('the fullest second', () => {
     check.add(600, 1000, 500);
     check.add(1000, 1500, 700);
     check.add(3000, 4000, 900);
-    const fullest = check.fullestSecond();
+    const fullest = check.fullest();
     expect(fullest.bytes).toBeCloseTo(1200, 6);
     expect(fullest.endMs).toBeGreaterThanOrEqual(1500);
     expect(fullest.endMs).toBeLessThanOrEqual(1600);
@@ -28,7 +28,7 @@ describe('the fullest second', () => {
     const check = new RateCheck();
     check.add(500, 500, 1000);
     check.add(500, 2500, 2000);
-    expect(check.fullestSecond().bytes).toBeCloseTo(2000, 0);
+    expect(check.fullest().bytes).toBeCloseTo(2000, 0);
   });
 
   test('is as full as the fullest of many seconds tried one by one', () => {
@@ -48,7 +48,7 @@ describe('the fullest second', () => {
           }, 0);
         // every bend lies on a whole millisecond
         const tried = Array.from({ length: 6002 }, (_, end) => inSecondTo(end));
-        expect(check.fullestSecond().bytes).toBeCloseTo(Math.max(0, ...tried), 2);
+        expect(check.fullest().bytes).toBeCloseTo(Math.max(0, ...tried), 2);
       }),
       { numRuns: 30 },
     );

@@ -4,8 +4,10 @@ import { createEventQueue } from '../engine/event-queue.ts';
 import { createFlowNetwork } from '../engine/flow-network.ts';
 import { createInvariants } from '../invariants.ts';
 import { createCounts } from './counts.ts';
+import { settleBudgets } from './budget-peers.ts';
 import { connect, createGossip, wantsNewsMs } from './gossip.ts';
 import { neighbourPairs } from './neighbour-pairs.ts';
+import { pacedTransfers } from './paced-transfers.ts';
 import { createSimPacks, masksOfRuns } from './sim-packs.ts';
 import { SimNode } from './sim-node.ts';
 import { SimSeeder } from './sim-seeder.ts';
@@ -29,7 +31,7 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
   const packs = createSimPacks(storm, random);
   const invariants = createInvariants(storm);
   const now = (): number => queue.nowMs;
-  const transfers = createTransfers({ net, wire, topology, queue });
+  const transfers = pacedTransfers(createTransfers({ net, wire, topology, queue }), now);
   const nodes: SimNode[] = [];
   const seeders: SimSeeder[] = [];
   const world: World = {
@@ -59,6 +61,7 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
   }
   for (const [a, b] of neighbourPairs(storm)) connect(nodes[a] as SimNode, nodes[b] as SimNode);
   world.gossip.publishAll();
+  settleBudgets(world);
   return world;
 }
 

@@ -1,5 +1,6 @@
 import { bitCount } from '@quarry/swarm/scheduler';
 import type { StormFault } from '@quarry/scenario';
+import { tellMembers } from './budget-peers.ts';
 import { connect } from './gossip.ts';
 import { leaveInOrder } from './leave-in-order.ts';
 import { DEAD_NOTICE_MS } from './notice.ts';
@@ -51,8 +52,8 @@ function begin(world: World, fault: StormFault): void {
     }
     case 'seedersLeave':
       for (const seeder of world.seeders) {
-        if (fault.isOrderly) leaveInOrder(world, seeder, () => killSeeder(world, seeder.endpoint));
-        else killSeeder(world, seeder.endpoint);
+        if (fault.isOrderly) leaveInOrder(world, seeder, () => killSeeder(world, seeder.endpoint, true));
+        else killSeeder(world, seeder.endpoint, false);
       }
       return;
     case 'originFails':
@@ -86,10 +87,11 @@ function kill(world: World, host: number): void {
     for (const other of others) world.nodes[other]?.part(host);
     for (const seeder of world.seeders) if (seeder.isAlive) seeder.peerGone(host);
     world.gossip.gone(node);
+    tellMembers(world);
   });
 }
 
-function killSeeder(world: World, endpoint: number): void {
+function killSeeder(world: World, endpoint: number, isOrderly: boolean): void {
   const seeder = world.seeders.find((one) => one.endpoint === endpoint);
   if (!seeder?.isAlive) return;
   seeder.die();
@@ -100,6 +102,7 @@ function killSeeder(world: World, endpoint: number): void {
       node.part(endpoint);
       node.say({ kind: 'seeders', count: left });
     }
+    tellMembers(world, isOrderly ? [seeder.peer] : []);
   });
 }
 
@@ -119,6 +122,7 @@ function restart(world: World, host: number, tornChunks: number): void {
     for (const seeder of world.seeders) if (seeder.isAlive) node.meet(seeder.endpoint, 'seeder');
     for (const other of world.nodes.slice(0, 48)) if (other !== node && other.isAlive) connect(node, other);
     for (const pack of node.have.keys()) world.gossip.changed(node, pack);
+    tellMembers(world);
     node.unshelver.beginAgain();
   });
 }

@@ -15,11 +15,13 @@ interface ReadHandlers {
   /** A piece has come whole, and goes on to be hashed. */
   readonly arrived: (piece: ReadAction['pieces'][number]) => void;
   readonly failed: () => void;
+  /** Every second in which it waits for the budget: that is not to stall. */
+  readonly waits: () => void;
   /** All pieces have come. */
   readonly over: () => void;
 }
 
-/** A node reads a run from Glance itself: a request that costs Glance the same whatever its length, then a stream of pieces, each when the budget allows it. */
+/** A node reads a run from Glance itself: a request that costs Glance the same whatever its length, then a stream of pieces, at the links' speed, each when the budget allows it. */
 export function startOriginRead(node: SimNode, action: ReadAction, handlers: ReadHandlers): OriginRead {
   const { world } = node;
   const { queue, wire, topology, storm, store, packs } = world;
@@ -30,8 +32,13 @@ export function startOriginRead(node: SimNode, action: ReadAction, handlers: Rea
   let passed = 0;
   let transfer: Transfer | undefined;
 
+  let giveUp = (): void => {};
+
+  store.readWanted(1);
   const end = (): void => {
     isOver = true;
+    giveUp();
+    store.readWanted(-1);
     if (isReading) store.endRead();
     isReading = false;
   };
@@ -40,40 +47,46 @@ export function startOriginRead(node: SimNode, action: ReadAction, handlers: Rea
     end();
     wire.send(topology.store, node.endpoint, handlers.failed);
   };
-  const next = (at: number, failsAfter: number): void => {
+  /** Glance is not asked for a byte before the budget allows it. */
+  const take = (at: number, taken: (bytes: number) => void): void => {
     const one = action.pieces[at];
     if (isOver || !descriptor) return;
-    if (at >= failsAfter) return fail();
     if (!one) {
       end();
       return handlers.over();
     }
-    const { piece, mask } = one;
-    const bytes = maskedBytes(descriptor, piece, mask);
-    node.budget.take(bytes, () => {
-      if (isOver) return;
-      store.given(action.pack, piece, mask, () => whyAgain(world, node, { pack, piece, mask }));
-      transfer = world.transfers.start(
-        topology.store,
-        node.endpoint,
-        bytes,
-        () => {
-          transfer = undefined;
-          passed += bytes;
-          handlers.arrived(one);
-          next(at + 1, failsAfter);
-        },
-        { piece: { pack, piece } },
-      );
-    });
+    const bytes = maskedBytes(descriptor, one.piece, one.mask);
+    giveUp = node.budget.take(bytes, () => taken(bytes), handlers.waits);
   };
-  wire.send(node.endpoint, topology.store, () => {
-    if (isOver) return;
-    isReading = true;
-    const how = store.beginRead();
-    queue.at(queue.nowMs + storm.origin.readDelayMs, () => {
-      if (how === 'errors') fail();
-      else if (how !== 'hangs') next(0, how === 'truncates' ? Math.ceil(action.pieces.length / 2) : Infinity);
+  const stream = (at: number, bytes: number, failsAfter: number): void => {
+    const one = action.pieces[at];
+    if (isOver || !one) return;
+    if (at >= failsAfter) return fail();
+    const { piece, mask } = one;
+    store.given(action.pack, piece, mask, () => whyAgain(world, node, { pack, piece, mask }));
+    transfer = world.transfers.start(
+      topology.store,
+      node.endpoint,
+      bytes,
+      () => {
+        transfer = undefined;
+        passed += bytes;
+        handlers.arrived(one);
+        take(at + 1, (nextBytes) => stream(at + 1, nextBytes, failsAfter));
+      },
+      { piece: { pack, piece } },
+    );
+  };
+  take(0, (bytes) => {
+    wire.send(node.endpoint, topology.store, () => {
+      if (isOver) return;
+      isReading = true;
+      const how = store.beginRead();
+      queue.at(queue.nowMs + storm.origin.readDelayMs, () => {
+        if (how === 'errors') fail();
+        else if (how !== 'hangs')
+          stream(0, bytes, how === 'truncates' ? Math.ceil(action.pieces.length / 2) : Infinity);
+      });
     });
   });
   return {

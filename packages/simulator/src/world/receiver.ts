@@ -199,6 +199,9 @@ export function createReceiver(node: SimNode): Receiver {
       failed: () => {
         if (outgoing.delete(request)) node.say({ kind: 'failed', request, reason: 'error' });
       },
+      waits: () => {
+        if (!world.wire.isStalled(node.endpoint)) node.say({ kind: 'progress', request });
+      },
       over: () => void outgoing.delete(request),
     });
     const cancel = (): void => read.cancel();

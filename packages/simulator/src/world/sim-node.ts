@@ -2,12 +2,13 @@ import type { PackId } from '@quarry/content';
 import { createSeededRandom } from '@quarry/runtime';
 import type { Random } from '@quarry/runtime';
 import type { StormHost } from '@quarry/scenario';
-import { createFetchScheduler, createLinkPace, emptyMasks } from '@quarry/swarm/scheduler';
+import { budgetDefaults, createFetchScheduler, createLinkPace, emptyMasks } from '@quarry/swarm/scheduler';
 import type {
   FetchAction,
   FetchEvent,
   FetchScheduler,
   LinkPace,
+  OriginAllowance,
   PieceMasks,
   PeerId,
   Role,
@@ -20,7 +21,7 @@ import { createSender } from './sender.ts';
 import type { Sender } from './sender.ts';
 import { createUnshelver } from './unshelver.ts';
 import type { Unshelver } from './unshelver.ts';
-import { unlimitedBudget } from './sim-budget.ts';
+import { createSimBudget } from './sim-budget.ts';
 import type { SimBudget } from './sim-budget.ts';
 import type { World } from './world.ts';
 
@@ -39,7 +40,7 @@ export class SimNode {
   readonly connections: Set<number> = new Set();
   readonly banned: Set<number> = new Set();
   readonly pace: LinkPace = createLinkPace();
-  readonly budget: SimBudget = unlimitedBudget;
+  budget: SimBudget;
   scheduler: FetchScheduler;
   sender: Sender;
   receiver: Receiver;
@@ -67,6 +68,7 @@ export class SimNode {
     this.receiver = createReceiver(this);
     this.board = createHaveBoard(this);
     this.unshelver = createUnshelver(this);
+    this.budget = this.#createBudget(0);
   }
 
   get nowMs(): number {
@@ -154,6 +156,8 @@ export class SimNode {
       case 'readLastResort':
       case 'cancel':
         return this.receiver.perform(action);
+      case 'originDemand':
+        return this.budget.demand(action.wantsReads, action.heldReads);
       case 'seek':
         return this.world.gossip.seek(this, action.pack, action.piece);
       case 'ban': {
@@ -196,6 +200,8 @@ export class SimNode {
 
   /** After a stall: what should have happened meanwhile was not lost, only late. */
   resume(stalledMs: number): void {
+    // First, as there: reads whose lease has run out are not waited for.
+    if (this.isAlive) this.budget.resume();
     if (this.isAlive) this.say(stalledMs > HELD_UP_MS ? { kind: 'heldUp', ms: stalledMs } : { kind: 'tick' });
   }
 
@@ -210,6 +216,7 @@ export class SimNode {
     this.unshelver.die();
     this.sender.die();
     this.board.die();
+    this.budget.die();
     this.connections.clear();
   }
 
@@ -223,6 +230,12 @@ export class SimNode {
     this.sender = createSender(this);
     this.receiver = createReceiver(this);
     this.board = createHaveBoard(this);
+    this.budget = this.#createBudget(budgetDefaults.joinMs);
+  }
+
+  #createBudget(joinMs: number): SimBudget {
+    const onAllowance = (allowance: OriginAllowance): void => this.say({ kind: 'originAllowance', ...allowance });
+    return createSimBudget(this.world, { endpoint: this.endpoint, isSeeder: false, joinMs, onAllowance });
   }
 }
 

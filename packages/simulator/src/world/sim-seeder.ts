@@ -3,6 +3,8 @@ import { createSeededRandom } from '@quarry/runtime';
 import { createSeederLedger, fullMasks } from '@quarry/swarm/scheduler';
 import type { AskEntry, GivenPiece, LedgerAction, LedgerEvent, PackMasks, PeerId } from '@quarry/swarm/scheduler';
 import type { SeederLedger } from '@quarry/swarm/scheduler';
+import { createSimBudget } from './sim-budget.ts';
+import type { SimBudget } from './sim-budget.ts';
 import { peerOf } from './sim-node.ts';
 import type { SimNode } from './sim-node.ts';
 import type { Transfer } from './transfers.ts';
@@ -35,6 +37,7 @@ export class SimSeeder {
   readonly endpoint: number;
   readonly peer: PeerId;
   readonly ledger: SeederLedger;
+  readonly budget: SimBudget;
   isAlive = true;
   readonly #asks = new Map<number, OpenAsk>();
   #lastAsk = 0;
@@ -46,9 +49,15 @@ export class SimSeeder {
     this.peer = peerOf(endpoint);
     const random = createSeededRandom(world.storm.seed * 1_000_003 + 500_000 + endpoint);
     this.ledger = createSeederLedger({ random });
+    this.budget = createSimBudget(world, { endpoint, isSeeder: true, joinMs: 0, onAllowance: () => {} });
     for (const descriptor of world.packs.descriptors) {
       this.#say({ kind: 'holds', pack: descriptor.id, masks: fullMasks(descriptor) });
     }
+  }
+
+  /** Under way. */
+  get sends(): number {
+    return [...this.#asks.values()].filter(({ transfer }) => transfer !== undefined).length;
   }
 
   nextAsk(): number {
@@ -83,6 +92,7 @@ export class SimSeeder {
     this.isAlive = false;
     for (const { transfer } of this.#asks.values()) if (transfer) this.world.counts.wastedBytes += transfer.cancel();
     this.#asks.clear();
+    this.budget.die();
     if (this.#timer !== undefined) this.world.queue.cancel(this.#timer);
   }
 
@@ -129,6 +139,7 @@ export class SimSeeder {
       },
       {
         piece: { pack: this.world.packs.indexOf(pack), piece },
+        gate: this.budget,
         broken: () => {
           this.#asks.delete(ask);
           open.handlers.broken();
@@ -137,5 +148,6 @@ export class SimSeeder {
       },
     );
     open.handlers.flowing(open.transfer);
+    this.world.invariants.originTakers({ sends: this.world.seeders.reduce((sum, one) => sum + one.sends, 0) });
   }
 }

@@ -8,6 +8,8 @@ type OriginFails = Extract<StormFault, { readonly kind: 'originFails' }>['how'];
 export interface SimStore {
   /** `why`: asked for when some of it left before. */
   given(pack: PackId, piece: number, mask: number, why: () => string | undefined): void;
+  /** One read more, or one less, is under way as whoever reads sees it: it may still wait for the budget. */
+  readWanted(change: 1 | -1): void;
   /** A node begins to read; tells how Glance behaves just now. */
   beginRead(): OriginFails | undefined;
   endRead(): void;
@@ -17,11 +19,16 @@ export interface SimStore {
 
 export function createSimStore(world: () => World): SimStore {
   let reads = 0;
+  let wanted = 0;
   const store: SimStore = {
     fails: undefined,
     given(pack, piece, mask, why) {
       const { queue, packs, invariants } = world();
       invariants.originRead(queue.nowMs, packs.indexOf(pack), piece, mask, why);
+    },
+    readWanted(change) {
+      wanted += change;
+      world().invariants.originTakers({ reads: wanted });
     },
     beginRead() {
       reads += 1;

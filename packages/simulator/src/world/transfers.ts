@@ -26,6 +26,14 @@ export interface TransferOptions {
   readonly piece?: { readonly pack: number; readonly piece: number } | undefined;
   /** Nothing moved for too long: it will not be done any more. Without, it waits for as long as it takes. */
   readonly broken?: (() => void) | undefined;
+  /** What each slice has to pass: see `pacedTransfers`. */
+  readonly gate?: TransferGate | undefined;
+}
+
+export interface TransferGate {
+  readonly isLimited: boolean;
+  /** Runs `taken` when so many bytes may go. Returns how to give up. */
+  take(bytes: number, taken: () => void): () => void;
 }
 
 export interface Transfers {
