@@ -156,8 +156,12 @@ function excuse(state: SchedulerState, ms: number): void {
 
 /** No connected peer has what is open, but some member does. */
 function seekHolders(state: SchedulerState): void {
-  if (state.totals.distant === 0 || state.seekNotBeforeMs > state.nowMs || windowRoom(state) <= 0) return;
-  const packs = [...state.packs.values()].filter(({ wanted }) => wanted.distant > 0);
+  if (state.totals.distant === 0 || state.seekNotBeforeMs > state.nowMs) return;
+  // A pack that no connected peer shows at all will not come nearer by itself. Single pieces mostly do.
+  const hasRoom = windowRoom(state) > 0;
+  const packs = [...state.packs.values()].filter(
+    ({ wanted }) => wanted.distant > 0 && (hasRoom || !wanted.isShownHere()),
+  );
   const pack = packs[pickIndex(state.random, packs.length)]?.wanted;
   if (!pack) return;
   const count = pack.need.length;

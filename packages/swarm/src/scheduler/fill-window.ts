@@ -19,6 +19,11 @@ interface PieceChoice {
 export function fillWindow(state: SchedulerState): void {
   for (let room = windowRoom(state); room > 0 && state.pacedUntilMs <= state.nowMs; room -= 1) {
     const mayAskIt = mayAsk(state);
+    const sole = chooseSole(state);
+    if (sole) {
+      sendRequest(state, sole.peer, sole.choice, undefined);
+      continue;
+    }
     // What must cross goes first: the whole zone waits for it.
     const peer = choosePeer(state, isFar, mayAskIt) ?? choosePeer(state, isNear, mayAskIt);
     if (!peer) return;
@@ -84,6 +89,26 @@ function choosePeer(
   return best;
 }
 
+/**
+ * Packs that one peer alone shows, as the one that shelved a snapshot does: that peer is kept busy with its share of the window all the time, or its
+ * pieces are what is left at the end, to be had over one link.
+ */
+function chooseSole(state: SchedulerState): { readonly peer: SchedulerPeer; readonly choice: PieceChoice } | undefined {
+  if (state.packs.size < 2) return undefined;
+  let missingChunks = 0;
+  for (const fetch of state.fetches.values()) missingChunks += fetch.missingChunks;
+  for (const { wanted } of state.packs.values()) {
+    const sole = wanted.soleShower();
+    const peer = sole && state.peers.get(sole.peer.id);
+    if (!peer || peer.notBeforeMs > state.nowMs || (!peer.isNear && roomForFar(state) <= 0)) continue;
+    const share = (sole.available * wanted.descriptor.chunksPerPiece) / Math.max(1, missingChunks);
+    if (peer.outstanding > Math.ceil(share * state.pace.slots.window)) continue;
+    const choice = choosePieceOf(state, peer, wanted);
+    if (choice) return { peer, choice };
+  }
+  return undefined;
+}
+
 function loadOf(peer: SchedulerPeer): number {
   return peer.outstanding * 2 + peer.queueHint;
 }
@@ -91,25 +116,32 @@ function loadOf(peer: SchedulerPeer): number {
 /** Every open piece of the peer is equally likely to be looked at first, whatever pack it is in. */
 function choosePiece(state: SchedulerState, peer: SchedulerPeer): PieceChoice | undefined {
   let skip = pickIndex(state.random, peer.available);
-  for (const [pack, { masks, available }] of peer.packs) {
+  for (const [pack, { available }] of peer.packs) {
     if (skip >= available) {
       skip -= available;
       continue;
     }
-    const count = masks.length;
-    const start = pickIndex(state.random, count);
-    let best: PieceChoice | undefined;
-    let looked = 0;
-    for (let i = 0; i < count && looked < state.options.sampledPieces; i += 1) {
-      const piece = (start + i) % count;
-      const mask = pack.openTo(peer, piece) & (masks[piece] ?? 0);
-      if (mask === 0) continue;
-      looked += 1;
-      if (!best || (pack.holders[piece] ?? 0) < (pack.holders[best.piece] ?? 0)) best = { pack, piece, mask };
-    }
-    return best;
+    return choosePieceOf(state, peer, pack);
   }
   return undefined;
+}
+
+/** Of a few random pieces that the peer shows the one that fewest others do. */
+function choosePieceOf(state: SchedulerState, peer: SchedulerPeer, pack: WantedPack): PieceChoice | undefined {
+  const masks = peer.packs.get(pack)?.masks;
+  if (!masks) return undefined;
+  const count = masks.length;
+  const start = pickIndex(state.random, count);
+  let best: PieceChoice | undefined;
+  let looked = 0;
+  for (let i = 0; i < count && looked < state.options.sampledPieces; i += 1) {
+    const piece = (start + i) % count;
+    const mask = pack.openTo(peer, piece) & (masks[piece] ?? 0);
+    if (mask === 0) continue;
+    looked += 1;
+    if (!best || (pack.holders[piece] ?? 0) < (pack.holders[best.piece] ?? 0)) best = { pack, piece, mask };
+  }
+  return best;
 }
 
 function sendRequest(state: SchedulerState, peer: SchedulerPeer, choice: PieceChoice, twin: Flight | undefined): void {

@@ -1,4 +1,5 @@
 import type { PackDescriptor } from '@quarry/content';
+import type { PeerId } from '../ports/network.ts';
 import type { PieceMask } from './fetch-events.ts';
 import { emptyMasks } from './piece-masks.ts';
 import type { PieceMasks } from './piece-masks.ts';
@@ -20,6 +21,7 @@ export type Crossing = 0 | 1 | 2;
 
 /** What the pack must know of a peer: it keeps the sum of `available` over all packs, so that a useless peer is skipped at once. */
 export interface PackPeer {
+  readonly id: PeerId;
   available: number;
   /** Known to be of this node's zone. */
   readonly isNear: boolean;
@@ -163,6 +165,21 @@ export class WantedPack {
     const entry = this.peers.get(peer);
     const before = entry?.masks[piece] ?? 0;
     if (entry && (before & mask) !== 0) this.#setPeerMask(peer, entry, piece, before, before & ~mask);
+  }
+
+  isShownHere(): boolean {
+    return this.shown.some((mask) => mask !== 0);
+  }
+
+  /** The one peer that has anything to ask for of this pack; undefined when there are several, or none. */
+  soleShower(): { readonly peer: PackPeer; readonly available: number } | undefined {
+    let sole: { readonly peer: PackPeer; readonly available: number } | undefined;
+    for (const [peer, { available }] of this.peers) {
+      if (available === 0) continue;
+      if (sole) return undefined;
+      sole = { peer, available };
+    }
+    return sole;
   }
 
   removePeer(peer: PackPeer): void {

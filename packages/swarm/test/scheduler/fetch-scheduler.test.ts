@@ -57,6 +57,58 @@ function create({ window, ...options }: Partial<SchedulerOptions> & { readonly w
   };
 }
 
+describe('a pack that one peer alone shows', () => {
+  const common = somePack(400, 5);
+  const crowd = ['d', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o'].map(peerId);
+
+  test('keeps that peer busy with its share of the window, whatever else the others have', () => {
+    const scheduler = create();
+    const needs = [pack, common].map((descriptor) => ({
+      descriptor,
+      need: fullMasks(descriptor),
+      have: emptyMasks(descriptor.pieceCount),
+    }));
+    scheduler.say({ kind: 'fetch', fetch: 1, giveUpMs: 60_000, wants: needs }, 0);
+    for (const peer of crowd) {
+      scheduler.say({ kind: 'peerJoined', peer, role: 'node' }, 0);
+      scheduler.say({ kind: 'peerHas', peer, pack: common.id, masks: fullMasks(common) }, 0);
+    }
+    scheduler.peer(A, all, 0);
+    const first = scheduler.take('request');
+    expect(first.every(({ peer }) => peer !== A)).toBe(true); // the window was full when A came
+    let asked = 0;
+    for (const [i, { request }] of first.entries()) {
+      scheduler.say({ kind: 'failed', request, reason: 'busy', queueLength: 2 }, 1 + i);
+      asked += scheduler.take('request').filter(({ peer }) => peer === A).length;
+    }
+    expect(asked).toBeGreaterThanOrEqual(2); // a sixth of all, rounded up, and one that may wait in A's queue
+    expect(asked).toBeLessThanOrEqual(4);
+  });
+
+  test('is sought at once when no connected peer shows it, though the window is full', () => {
+    const scheduler = create();
+    scheduler.peer(B, emptyMasks(pack.pieceCount), 0);
+    const wants = [pack, common].map((descriptor) => ({
+      descriptor,
+      need: fullMasks(descriptor),
+      have: emptyMasks(descriptor.pieceCount),
+      known: {
+        shown: descriptor === common ? [{ peer: B, masks: fullMasks(common) }] : [],
+        elsewhere: descriptor === pack ? all : emptyMasks(descriptor.pieceCount),
+        wanters: [],
+      },
+    }));
+    for (const peer of crowd) scheduler.say({ kind: 'peerJoined', peer, role: 'node' }, 0);
+    scheduler.say({ kind: 'fetch', fetch: 1, giveUpMs: 60_000, wants }, 0);
+    for (const peer of crowd) {
+      scheduler.say({ kind: 'peerHas', peer, pack: common.id, masks: fullMasks(common) }, 0);
+    }
+    scheduler.say({ kind: 'tick' }, 1);
+    expect(scheduler.take('request')).toHaveLength(createLinkPace().slots.window);
+    expect(scheduler.take('seek')).toMatchObject([{ pack: pack.id }]);
+  });
+});
+
 describe('what is asked of peers', () => {
   test('fills the window, and no peer beyond its share', () => {
     const scheduler = create();
