@@ -1,7 +1,7 @@
 import type { PeerId } from '../ports/network.ts';
 import { budgetDefaults, isDemand } from './budget-events.ts';
 import type { BudgetAnswer, BudgetAsk, BudgetGrantorOptions, OriginBudget } from './budget-events.ts';
-import { shareOut } from './share-out.ts';
+import { shareBytes, shareReads } from './share-out.ts';
 import type { Claim, Portion } from './share-out.ts';
 
 /**
@@ -108,10 +108,11 @@ export function createBudgetGrantor(
   };
   const claimsAt = (nowMs: number): Map<PeerId, Claim> => {
     const claims = new Map<PeerId, Claim>();
-    for (const [peer, { ask, leases, turnSinceMs, waitsSinceMs }] of holders) {
+    for (const [peer, holder] of holders) {
+      const { ask, leases, turnSinceMs, waitsSinceMs } = holder;
       // Who has not asked again for a whole lease has gone, or has no demand any more.
       if (isDemand(ask) && (leases.at(-1)?.untilMs ?? 0) > nowMs)
-        claims.set(peer, { ...ask, turnSinceMs, waitsSinceMs });
+        claims.set(peer, { ...ask, turnSinceMs, waitsSinceMs, mayRead: committed(holder, nowMs).reads > 0 });
     }
     return claims;
   };
@@ -157,7 +158,8 @@ export function createBudgetGrantor(
       let keepReads = 0;
       if (isDemand(ask)) {
         const claims = claimsAt(nowMs);
-        claims.set(peer, { ...ask, turnSinceMs: holder.turnSinceMs, waitsSinceMs: holder.waitsSinceMs });
+        const { turnSinceMs, waitsSinceMs } = holder;
+        claims.set(peer, { ...ask, turnSinceMs, waitsSinceMs, mayRead: false });
         let [othersBytes, othersReads] = [0, 0];
         for (const other of holders.values()) {
           if (other === holder) continue;
@@ -165,13 +167,13 @@ export function createBudgetGrantor(
           othersBytes += bytesPerSecond;
           othersReads += reads;
         }
-        const fair = shareOut(claims, pool, { nowMs, turnMs: options.turnMs }).get(peer) ?? NO_SHARE;
-        granted = {
-          bytesPerSecond: atMost(fair.bytesPerSecond, pool.bytesPerSecond - othersBytes),
-          reads: atMost(fair.reads, pool.reads - othersReads),
-        };
+        const fairReads = shareReads(claims, pool.reads, { nowMs, turnMs: options.turnMs }).get(peer) ?? 0;
+        const reads = atMost(fairReads, pool.reads - othersReads);
         // Reads that go on are those that were granted here, as long as what is lent covers them: what another granted ends with the other's lease.
-        keepReads = Math.max(granted.reads, atMost(Math.min(ask.heldReads, heldBefore), pool.reads - othersReads));
+        keepReads = Math.max(reads, atMost(Math.min(ask.heldReads, heldBefore), pool.reads - othersReads));
+        claims.set(peer, { ...ask, turnSinceMs, waitsSinceMs, mayRead: keepReads > 0 });
+        const fairBytes = shareBytes(claims, pool.bytesPerSecond).get(peer) ?? 0;
+        granted = { bytesPerSecond: atMost(fairBytes, pool.bytesPerSecond - othersBytes), reads };
         noteTurn(holder, granted.reads > 0 || keepReads > 0, nowMs);
       } else {
         // Whoever asks for nothing has given up what he had. The tokens stay good for promises.

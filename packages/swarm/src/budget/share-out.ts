@@ -6,6 +6,8 @@ export interface Claim {
   readonly wantsBytesPerSecond: number;
   /** Since when it has had a read without a break; undefined: it has none. */
   readonly turnSinceMs: number | undefined;
+  /** It has reads, or may begin one: without, it has no use for bytes. */
+  readonly mayRead: boolean;
   /** Since when it has waited for a read; undefined: it has one, or wants none. */
   readonly waitsSinceMs: number | undefined;
 }
@@ -16,44 +18,35 @@ export interface Portion {
 }
 
 /**
- * What each should have of a pool if all begun anew. Reads: one to each in turn as long as there are any; who waits longest comes before whoever
- * has had his turn. Bytes: whoever sends (seeders: one byte of theirs serves many) has half, and what readers leave; within each half all alike,
- * but for those that want less.
+ * The bytes that each should have of a pool if all begun anew: whoever sends (seeders: one byte of theirs serves many) has half, and what readers
+ * leave; within each half all alike, but for those that want less.
  */
-export function shareOut<Id>(
-  claims: ReadonlyMap<Id, Claim>,
-  pool: Portion,
-  options: { readonly nowMs: number; readonly turnMs: number },
-): Map<Id, Portion> {
-  const portions = new Map<Id, Portion>();
-  for (const id of claims.keys()) portions.set(id, { bytesPerSecond: 0, reads: 0 });
-  shareReads(claims, pool.reads, options, portions);
+export function shareBytes<Id>(claims: ReadonlyMap<Id, Claim>, pool: number): Map<Id, number> {
+  const portions = new Map<Id, number>();
   const caps = { senders: new Map<Id, number>(), readers: new Map<Id, number>() };
   for (const [id, claim] of claims) {
     if (claim.sends) caps.senders.set(id, claim.wantsBytesPerSecond);
-    else if (claim.heldReads > 0 || (portions.get(id)?.reads ?? 0) > 0) caps.readers.set(id, claim.wantsBytesPerSecond);
+    else if (claim.mayRead) caps.readers.set(id, claim.wantsBytesPerSecond);
   }
-  const senders = waterLevel([...caps.senders.values()], pool.bytesPerSecond / (caps.readers.size > 0 ? 2 : 1));
-  const readers = waterLevel([...caps.readers.values()], pool.bytesPerSecond - senders.used);
-  const sendersAgain = waterLevel([...caps.senders.values()], pool.bytesPerSecond - readers.used);
+  const senders = waterLevel([...caps.senders.values()], pool / (caps.readers.size > 0 ? 2 : 1));
+  const readers = waterLevel([...caps.readers.values()], pool - senders.used);
+  const sendersAgain = waterLevel([...caps.senders.values()], pool - readers.used);
   for (const [group, level] of [
     [caps.senders, sendersAgain.level],
     [caps.readers, readers.level],
   ] as const) {
-    for (const [id, cap] of group) {
-      const portion = portions.get(id);
-      if (portion) portion.bytesPerSecond = Math.min(cap, level);
-    }
+    for (const [id, cap] of group) portions.set(id, Math.min(cap, level));
   }
   return portions;
 }
 
-function shareReads<Id>(
+/** Reads, likewise: one to each in turn as long as there are any; who waits longest comes before whoever has had his turn. */
+export function shareReads<Id>(
   claims: ReadonlyMap<Id, Claim>,
   reads: number,
   { nowMs, turnMs }: { readonly nowMs: number; readonly turnMs: number },
-  portions: Map<Id, Portion>,
-): void {
+): Map<Id, number> {
+  const portions = new Map<Id, number>();
   // 0: its turn lasts; 1: it waits; 2: it has had its turn.
   const stage = ({ turnSinceMs }: Claim): number =>
     turnSinceMs === undefined ? 1 : nowMs - turnSinceMs < turnMs ? 0 : 2;
@@ -64,24 +57,20 @@ function shareReads<Id>(
       return stage(a) - stage(b) || since(a) - since(b);
     });
   if (reads === Infinity) {
-    for (const [id] of order) take(portions, id, Infinity);
-    return;
+    for (const [id] of order) portions.set(id, Infinity);
+    return portions;
   }
   let left = reads;
   for (let round = 0, given = true; left > 0 && given; round += 1) {
     given = false;
     for (const [id, { wantsReads }] of order) {
       if (left === 0 || wantsReads <= round) continue;
-      take(portions, id, 1);
+      portions.set(id, (portions.get(id) ?? 0) + 1);
       left -= 1;
       given = true;
     }
   }
-}
-
-function take<Id>(portions: Map<Id, Portion>, id: Id, reads: number): void {
-  const portion = portions.get(id);
-  if (portion) portion.reads += reads;
+  return portions;
 }
 
 /** Max-min: the level up to which all caps can be filled from `amount`. */

@@ -174,6 +174,18 @@ describe('a lease', () => {
     for (const { allowance } of readers) expect(allowance.bytesPerSecond).toBe(BYTES / 8);
   });
 
+  test('is left to those who read while others wait for a read: bytes alone are of no use to them', () => {
+    const { world, nodes } = settled(4, 2);
+    const [first, ...others] = nodes as [BudgetNode, ...BudgetNode[]];
+    first.wantsReads = 2;
+    run(world, 2 * leaseMs, 2);
+    first.reads = [Infinity, Infinity];
+    for (const node of others) node.wantsReads = 1;
+    run(world, 2 * leaseMs, 2);
+    expect(first.allowance.bytesPerSecond).toBe(BYTES);
+    for (const { allowance } of others) expect(allowance).toMatchObject({ bytesPerSecond: 0, reads: 0 });
+  });
+
   test('goes round while more want to read than there are reads', () => {
     const { world, nodes } = settled(6, 2);
     const had = new Map<BudgetNode, number>(nodes.map((node) => [node, 0]));
