@@ -44,7 +44,7 @@ describe('the origin budget in a storm', () => {
       const { report, broken } = await simulate(storm, {});
       expect(broken).toEqual([]);
       expect(report.finished).toBe(10);
-      expect(report.makespanSeconds).toBeLessThan(2.2 * bestSeconds(storm));
+      expect(report.makespanSeconds).toBeLessThan(1.8 * bestSeconds(storm));
       expect(report.originAmplification).toBeLessThan(1.15);
     },
     60_000,
