@@ -9,14 +9,12 @@ import type { SimPacks } from './sim-packs.ts';
 export interface Counts {
   wastedBytes: number;
   badPieces: number;
-  badChunksAccepted: number;
   busy: number;
   absent: number;
   bans: number;
   seeks: number;
   tells: number;
   finished: number;
-  accepted(isGood: boolean): void;
   unshelveBegan(unshelve: number, node: SimNode, needs: ReadonlyMap<number, PieceMasks>): void;
   unshelveEnded(unshelve: number, node: SimNode, needs: ReadonlyMap<number, PieceMasks>, why: string | undefined): void;
   readonly unshelves: readonly SimulatedUnshelve[];
@@ -40,16 +38,12 @@ export function createCounts(storm: Storm, packs: () => SimPacks): Counts {
   const counts: Counts = {
     wastedBytes: 0,
     badPieces: 0,
-    badChunksAccepted: 0,
     busy: 0,
     absent: 0,
     bans: 0,
     seeks: 0,
     tells: 0,
     finished: 0,
-    accepted(isGood) {
-      if (!isGood) counts.badChunksAccepted += 1;
-    },
     unshelveBegan(unshelve, node, needs) {
       const one = unshelves[unshelve];
       if (!one || one.bytes > 0) return;

@@ -22,7 +22,7 @@ import type { World } from './world.ts';
 const QUANTA_PER_PIECE = 8;
 
 /** Everything in its place, a moment before the storm: hosts connected, what they hold known. */
-export function createWorld(storm: Storm, trace: World['trace']): World {
+export function createWorld(storm: Storm, trace?: World['trace'], verifies: boolean = true): World {
   const queue = createEventQueue();
   const random = createSeededRandom(storm.seed);
   const net = createFlowNetwork(queue, { quantumMs: quantumOf(storm) });
@@ -46,6 +46,7 @@ export function createWorld(storm: Storm, trace: World['trace']): World {
     gossip: createGossip(() => world),
     store: createSimStore(() => world),
     invariants,
+    verifies,
     counts: createCounts(storm, () => packs),
     trace,
     nodes,

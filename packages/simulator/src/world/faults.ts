@@ -5,6 +5,7 @@ import { connect } from './gossip.ts';
 import { leaveInOrder } from './leave-in-order.ts';
 import { DEAD_NOTICE_MS } from './notice.ts';
 import type { SimNode } from './sim-node.ts';
+import { tracePlaces } from '../trace.ts';
 import type { World } from './world.ts';
 
 /** How long dialling anew takes a daemon that has just started. */
@@ -15,10 +16,21 @@ export function scheduleFaults(world: World): void {
   for (const fault of world.storm.faults) {
     at(world, fault.atMs, () => {
       begin(world, fault);
-      const place = 'host' in fault ? fault.host : world.storm.hosts.length + world.storm.origin.seeders + 1;
-      world.trace?.mark(world.queue.nowMs, place, 'fault', fault.kind);
+      trace(world, fault);
     });
   }
+}
+
+function trace({ trace: sink, queue, storm }: World, fault: StormFault): void {
+  if (sink === undefined) return;
+  const place = 'host' in fault ? fault.host : tracePlaces(storm).storm;
+  const { kind, atMs, host: _place, untilMs, ...rest } = { host: undefined, untilMs: undefined, ...fault };
+  const facts = Object.fromEntries(
+    Object.entries(rest).map(([key, value]) => [key, Array.isArray(value) ? value.join(' ') : value]),
+  );
+  if (untilMs === undefined) return sink.mark(atMs, place, 'fault', kind, facts);
+  const span = sink.begin(atMs, place, 'fault', kind, facts);
+  if (untilMs < Infinity) queue.at(untilMs, () => sink.end(untilMs, span));
 }
 
 function begin(world: World, fault: StormFault): void {

@@ -28,8 +28,6 @@ type ReceiverAction = Extract<FetchAction, { readonly kind: 'request' | 'ask' | 
 /** The side that asks: does what the scheduler wants done, and tells it what came of it. */
 export interface Receiver {
   perform(action: ReceiverAction): void;
-  /** Chunks that a seeder gave or the store was read for. */
-  receive(request: number, given: GivenPiece, isGood: boolean, isAsk: boolean): void;
   /** Tells the scheduler which of the long requests have moved since the last look. */
   sweep(): void;
   die(): void;
@@ -56,7 +54,7 @@ export function createReceiver(node: SimNode): Receiver {
     const verifyMs = world.storm.control.verifyMs * world.wire.slowness(node.endpoint);
     world.queue.at(world.queue.nowMs + verifyMs, () => {
       if (isDead || !outgoing.delete(request)) return;
-      if (!isGood) {
+      if (!isGood && world.verifies) {
         world.counts.badPieces += 1;
         node.say({ kind: 'failed', request, reason: 'bad' });
         return;
@@ -70,8 +68,7 @@ export function createReceiver(node: SimNode): Receiver {
       if (known !== 0) world.counts.wastedBytes += maskedBytes(descriptor, piece, known);
       node.say({ kind: 'verified', request, given: isAsk ? given : undefined });
       node.write(bytes, () => {
-        world.counts.accepted(isGood);
-        node.becomePresent(pack, piece, mask);
+        node.becomePresent(pack, piece, mask, isGood);
         node.say({ kind: 'landed', request });
       });
     });
@@ -219,7 +216,6 @@ export function createReceiver(node: SimNode): Receiver {
         own?.cancel();
       }
     },
-    receive,
     sweep() {
       for (const [request, own] of outgoing) {
         const passed = own.passedBytes();

@@ -42,7 +42,7 @@ export function createSender(node: SimNode): Sender {
         exchange.bytes,
         () => {
           node.pace.sent(exchange.bytes, world.queue.nowMs);
-          exchange.arrived(sender.lie !== 'badChunks');
+          exchange.arrived(sender.lie !== 'badChunks' && node.isGood(exchange.pack, exchange.piece, exchange.mask));
           leave(id);
         },
         {

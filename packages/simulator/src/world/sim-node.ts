@@ -23,6 +23,7 @@ import { createUnshelver } from './unshelver.ts';
 import type { Unshelver } from './unshelver.ts';
 import { createSimBudget } from './sim-budget.ts';
 import type { SimBudget } from './sim-budget.ts';
+import type { TraceFacts, TraceSink } from '../trace.ts';
 import type { World } from './world.ts';
 
 /** What a timer that fires so late tells the scheduler: as in the daemon. */
@@ -51,6 +52,7 @@ export class SimNode {
   isJoined = true;
   startedAtMs: number = -Infinity;
   readonly #present: Map<number, Float64Array> = new Map();
+  readonly #bad: Map<number, PieceMasks> = new Map();
   readonly #met: Map<number, number> = new Map();
   #life = 0;
   #timer: number | undefined;
@@ -106,14 +108,36 @@ export class SimNode {
     });
   }
 
-  becomePresent(pack: number, piece: number, mask: number): void {
+  /** `isGood`: the chunks are what their digests say. */
+  becomePresent(pack: number, piece: number, mask: number, isGood: boolean = true): void {
     const masks = this.masksOf(pack);
+    this.#noteContent(pack, piece, mask & ~(masks[piece] ?? 0), isGood);
     masks[piece] = (masks[piece] ?? 0) | mask;
     let present = this.#present.get(pack);
     if (!present) this.#present.set(pack, (present = new Float64Array(masks.length).fill(-Infinity)));
     present[piece] = this.nowMs;
     this.say({ kind: 'present', pack: this.packId(pack), piece, mask });
     this.board.changed(pack, piece);
+  }
+
+  /** Whether what it would send of a piece is what its digests say. */
+  isGood(pack: number, piece: number, mask: number): boolean {
+    return ((this.#bad.get(pack)?.[piece] ?? 0) & mask) === 0;
+  }
+
+  /** What is accepted is seen where it is stored, and goes on from there to others. */
+  #noteContent(pack: number, piece: number, mask: number, isGood: boolean): void {
+    const { invariants, packs } = this.world;
+    const descriptor = packs.descriptors[pack];
+    if (!descriptor) return;
+    for (let bit = 0; mask >> bit !== 0; bit += 1) {
+      if (((mask >> bit) & 1) === 0) continue;
+      invariants.chunkAccepted(this.nowMs, this.endpoint, pack, piece * descriptor.chunksPerPiece + bit, isGood);
+    }
+    if (isGood && this.#bad.size === 0) return;
+    const bad = this.#bad.get(pack) ?? emptyMasks(descriptor.pieceCount);
+    bad[piece] = ((bad[piece] ?? 0) & ~mask) | (isGood ? 0 : mask);
+    this.#bad.set(pack, bad);
   }
 
   packId(pack: number): PackId {
@@ -150,6 +174,7 @@ export class SimNode {
   }
 
   #perform(action: FetchAction): void {
+    if (this.world.trace !== undefined) this.#trace(this.world.trace, action);
     switch (action.kind) {
       case 'request':
       case 'ask':
@@ -164,7 +189,6 @@ export class SimNode {
         const other = endpointOf(action.peer);
         this.world.counts.bans += 1;
         this.banned.add(other);
-        this.world.trace?.mark(this.nowMs, this.endpoint, 'decision', 'ban', { peer: action.peer, why: action.reason });
         this.part(other);
         this.world.nodes[other]?.part(this.endpoint);
         return;
@@ -172,6 +196,16 @@ export class SimNode {
       case 'done':
       case 'noSource':
         return this.unshelver.ended(action);
+    }
+  }
+
+  #trace(trace: TraceSink, action: FetchAction): void {
+    const mark = (name: string, facts: TraceFacts): void =>
+      trace.mark(this.nowMs, this.endpoint, 'decision', name, facts);
+    if (action.kind === 'ban') mark('ban', { peer: action.peer, why: action.reason });
+    else if (action.kind === 'request' && action.isHedge) {
+      const { peer, piece } = action;
+      mark('hedge', { peer, pack: this.world.packs.indexOf(action.pack), piece });
     }
   }
 

@@ -23,8 +23,14 @@ export function createSimStore(world: () => World): SimStore {
   const store: SimStore = {
     fails: undefined,
     given(pack, piece, mask, why) {
-      const { queue, packs, invariants } = world();
-      invariants.originRead(queue.nowMs, packs.indexOf(pack), piece, mask, why);
+      const { queue, packs, invariants, trace, topology } = world();
+      const index = packs.indexOf(pack);
+      invariants.originRead(queue.nowMs, index, piece, mask, () => {
+        const reason = why();
+        const facts = { pack: index, piece, why: reason ?? 'none' };
+        trace?.mark(queue.nowMs, topology.store, 'decision', 'again', facts);
+        return reason;
+      });
     },
     readWanted(change) {
       wanted += change;

@@ -32,7 +32,7 @@ export function summarize(world: World, bound: Bound, events: number): Simulatio
       originAmplification: bound.uniqueBytes === 0 ? 0 : originBytes / bound.uniqueBytes,
       duplicateBytes: counts.wastedBytes,
       crossZoneBytes,
-      badChunksAccepted: counts.badChunksAccepted,
+      badChunksAccepted: checked.badChunksAccepted,
       invariantsBroken: checked.brokenCount,
     },
     unshelves: counts.unshelves,

@@ -28,6 +28,8 @@ export interface World {
   readonly store: SimStore;
   readonly counts: Counts;
   readonly invariants: Invariants;
+  /** Whether hosts check what they are given. Only the test of the rule against bad chunks lets them not. */
+  readonly verifies: boolean;
   readonly trace: TraceSink | undefined;
   /** By endpoint: hosts first, then seeders. */
   readonly nodes: readonly SimNode[];
