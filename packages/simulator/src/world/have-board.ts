@@ -57,17 +57,21 @@ export function createHaveBoard(node: SimNode): HaveBoard {
       for (const listener of listeners.get(pack) ?? []) told.add(listener);
     }
     dirty.clear();
-    for (const listener of told) {
-      world.counts.tells += 1;
-      world.wire.send(node.endpoint, listener.endpoint, () => {
+    world.counts.tells += told.size;
+    world.wire.sendAll(
+      node.endpoint,
+      [...told].map((listener) => listener.endpoint),
+      (to) => {
+        const listener = world.nodes[to];
+        if (!listener) return;
         for (const { index: pack } of news) {
           // It answers that it does not want these any more.
           if (listener.unshelver.wants(pack) || !listeners.get(pack)?.delete(listener)) continue;
           world.gossip.tellWanters(node, pack);
         }
         if (listener.connections.has(node.endpoint)) listener.board.hearNews(node.endpoint, news);
-      });
-    }
+      },
+    );
   };
   const board: HaveBoard = {
     changed(pack, piece) {
@@ -141,12 +145,8 @@ export function createHaveBoard(node: SimNode): HaveBoard {
     },
     hearNews(from, news) {
       let isNews = false;
-      for (const { index, pieces } of news) {
-        const masks = known.get(index)?.get(from);
-        if (!masks) continue;
-        for (const { piece, mask } of pieces) masks[piece] = mask;
-        isNews ||= node.unshelver.isFetching(index);
-      }
+      // What is not fetched now is asked for when it is.
+      for (const { index } of news) isNews ||= node.unshelver.isFetching(index);
       if (isNews) node.say({ kind: 'peerChanged', peer: peerOf(from), packs: news });
     },
     forget(peer) {

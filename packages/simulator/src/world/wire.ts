@@ -6,6 +6,8 @@ import type { EventQueue } from '../engine/event-queue.ts';
 export interface Wire {
   /** Runs `deliver` a hop later, unless either has died by then. */
   send(from: number, to: number, deliver: () => void): void;
+  /** The same to many: one event where they all hear it at the same moment. */
+  sendAll(from: number, to: readonly number[], deliver: (to: number) => void): void;
   /** How long a hop to this endpoint takes now. */
   hopMs(to: number): number;
   isHeldUp(a: number, b: number): boolean;
@@ -77,11 +79,22 @@ export function createWire(queue: EventQueue, random: Random, control: StormCont
     }
     for (const listener of listeners) listener();
   };
+  const send = (from: number, to: number, deliver: () => void): void => {
+    if (dead.has(from) || dead.has(to)) return;
+    const message = { from, to, deliver, session: sessionOf(from, to) };
+    queue.at(queue.nowMs + hopMs(to), () => arrive(message));
+  };
   return {
-    send(from, to, deliver) {
-      if (dead.has(from) || dead.has(to)) return;
-      const message = { from, to, deliver, session: sessionOf(from, to) };
-      queue.at(queue.nowMs + hopMs(to), () => arrive(message));
+    send,
+    sendAll(from, to, deliver) {
+      if (control.jitterMs > 0 || slow.size + deaths.size + cuts.size > 0) {
+        for (const one of to) send(from, one, () => deliver(one));
+        return;
+      }
+      // Where nobody has died yet all hear it at the same moment, and on their first connection.
+      queue.at(queue.nowMs + control.hopMs, () => {
+        for (const one of to) arrive({ from, to: one, deliver: () => deliver(one), session: 0 });
+      });
     },
     hopMs,
     isHeldUp,

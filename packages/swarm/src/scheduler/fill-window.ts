@@ -17,6 +17,25 @@ interface PieceChoice {
  * hold. Peer first is as good as rarest first over all (prototype: 1.07 each), and looks at 24 peers instead of 24 × pieces.
  */
 export function fillWindow(state: SchedulerState): void {
+  const { filled, flights, totals, nowMs } = state;
+  if (filled.flights === flights.version && filled.gains === totals.gains && nowMs < filled.untilMs) return;
+  askPeers(state);
+  state.filled = { flights: flights.version, gains: totals.gains, untilMs: nextFillMs(state) };
+}
+
+/** When somebody may be asked who may not be asked now. */
+function nextFillMs(state: SchedulerState): number {
+  const { nowMs } = state;
+  if (windowRoom(state) <= 0) return Infinity;
+  if (state.pacedUntilMs > nowMs) return state.pacedUntilMs;
+  let nextMs = Infinity;
+  for (const peer of state.peers.values()) {
+    if (peer.available > 0 && peer.notBeforeMs > nowMs) nextMs = Math.min(nextMs, peer.notBeforeMs);
+  }
+  return nextMs;
+}
+
+function askPeers(state: SchedulerState): void {
   for (let room = windowRoom(state); room > 0 && state.pacedUntilMs <= state.nowMs; room -= 1) {
     const mayAskIt = mayAsk(state);
     const sole = chooseSole(state);

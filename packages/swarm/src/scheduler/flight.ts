@@ -50,6 +50,8 @@ export interface FlightTable {
   /** Places of the window that are taken: two requests for the same chunks take one. */
   readonly windowUsed: number;
   readonly landing: number;
+  /** Grows whenever a request begins or ends: places may be free that were not. */
+  readonly version: number;
   readonly runs: ReadonlyMap<number, RunFlight>;
   add(flight: Flight): void;
   remove(flight: Flight): void;
@@ -69,7 +71,9 @@ export function createFlightTable(): FlightTable {
   let windowUsed = 0;
   let landing = 0;
   const runs = new Map<number, RunFlight>();
+  let version = 0;
   const countOut = (flight: Flight, step: 1 | -1): void => {
+    version += 1;
     if (flight.isLanding) landing += step;
     else if (flight.source === 'peer') {
       if (!flight.isHedge) windowUsed += step;
@@ -101,6 +105,9 @@ export function createFlightTable(): FlightTable {
     },
     get landing() {
       return landing;
+    },
+    get version() {
+      return version;
     },
     runs,
     add(flight) {

@@ -1,4 +1,3 @@
-import { windowRoom } from './fill-window.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 import { asksOf, mayAskAgain } from './standing-asks.ts';
 import { giveUpAtMs } from './track-fetches.ts';
@@ -17,16 +16,11 @@ export function nextWakeMs(state: SchedulerState): number | undefined {
   };
   at(state.watchAtMs);
   at(state.unparkAtMs);
-  const hasRoom = windowRoom(state) > 0;
   const needsAsk = state.totals.unmet > 0;
   for (const seeder of state.seeders) {
     if (needsAsk && mayAskAgain(seeder)) at(Math.max(seeder.seeder.notBeforeMs, state.pacedUntilMs));
   }
-  if (hasRoom) {
-    for (const peer of state.peers.values()) {
-      if (peer.available > 0) at(Math.max(peer.notBeforeMs, state.pacedUntilMs));
-    }
-  }
+  at(state.filled.untilMs);
   if (needsAsk) at(Math.max(nowMs + IDLE_LOOK_MS, state.lease.notBeforeMs));
   for (const { wanted, crossing } of state.packs.values()) if (crossing && wanted.waiting > 0) at(crossing.lookAtMs);
   if (state.totals.distant > 0) at(Math.max(nowMs + IDLE_LOOK_MS, state.seekNotBeforeMs));

@@ -57,6 +57,8 @@ export interface SchedulerState {
   readonly pieceTimeMs: Smoothed;
   readonly gapMs: Smoothed;
   nextRequest: number;
+  /** When the window was last filled, and from when on it is worth another look though nothing has changed. */
+  filled: { readonly flights: number; readonly gains: number; readonly untilMs: number };
   /** No request, read or ask can be late before this, */
   watchAtMs: number;
   /** and no parked peer is due. */
@@ -111,7 +113,7 @@ export function createSchedulerState(
     nowMs: 0,
     actions: [],
     packs: new Map(),
-    totals: { unmet: 0, distant: 0 },
+    totals: { unmet: 0, distant: 0, gains: 0 },
     peers: new Map(),
     seeders: new Set(),
     formerPeers: new Map(),
@@ -120,6 +122,7 @@ export function createSchedulerState(
     pieceTimeMs: createSmoothed(50),
     gapMs: createSmoothed(100),
     nextRequest: 1,
+    filled: { flights: -1, gains: -1, untilMs: 0 },
     watchAtMs: Infinity,
     unparkAtMs: Infinity,
     pacedUntilMs: 0,

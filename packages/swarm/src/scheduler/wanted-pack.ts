@@ -14,6 +14,8 @@ export interface PeerPack {
 export interface PackTotals {
   unmet: number;
   distant: number;
+  /** Grows whenever a peer has something to ask for of a pack of which it had nothing. */
+  gains: number;
 }
 
 /** What may be asked of peers that are not near: nothing, what no near peer shows, or all that is open. */
@@ -272,6 +274,7 @@ export class WantedPack {
     if (was === is) return;
     const step = is ? 1 : -1;
     entry.available += step;
+    if (is && entry.available === 1) this.#totals.gains += 1;
     peer.available += step;
   }
 }

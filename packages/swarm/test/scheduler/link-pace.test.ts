@@ -13,7 +13,7 @@ function receive(pace: LinkPace, pieces: number, gbits: number, fromMs = 0): num
 
 describe('the pace of a link', () => {
   test('is that of 1 Gbit/s until something is known', () => {
-    expect(createLinkPace().slots).toEqual({ slots: 8, queue: 2, window: 10 });
+    expect(createLinkPace().slots).toEqual({ slots: 8, queue: 2, window: 9 });
   });
 
   test('is worked out from the rate at which pieces arrive and the shortest round trip', () => {
@@ -22,7 +22,7 @@ describe('the pace of a link', () => {
     const atMs = receive(pace, 200, 10);
     expect(pace.linkBytesPerSecond).toBeCloseTo(1.25e9, -3);
     expect(pace.pieceMs).toBeCloseTo(0.84, 2);
-    expect(pace.slots).toEqual({ slots: 15, queue: 9, window: 24 });
+    expect(pace.slots).toEqual({ slots: 15, queue: 9, window: 23 });
     pace.roundTrip(40, atMs); // somebody was busy
     expect(pace.roundTripMs).toBe(2.2);
   });
@@ -35,7 +35,7 @@ describe('the pace of a link', () => {
       return pace.slots.window;
     });
     expect(windows).toEqual(windows.toSorted((a, b) => a - b));
-    expect(windows[0]).toBe(10);
+    expect(windows[0]).toBe(9);
     expect(windows.at(-1)).toBeLessThanOrEqual(10 + 8 * 6);
   });
 

@@ -256,7 +256,7 @@ test('what is counted as open to each peer is what a recount finds, whatever cha
   const step = fc.tuple(fc.nat(5), fc.nat(19), fc.nat(15), fc.nat(3));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120, size: 'max' }), (steps) => {
-      const wanted = new WantedPack(pack, { unmet: 0, distant: 0 });
+      const wanted = new WantedPack(pack, { unmet: 0, distant: 0, gains: 0 });
       const peers = [true, true, false, false].map((near, i) => new SchedulerPeer(peerId(`p${i}`), 'node', near));
       for (const [kind, piece, mask, which] of steps) {
         const peer = peers[which] as SchedulerPeer;
