@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly runs: number;
   /** Everything is made and removed in here: one file system for all contestants. */
   readonly directory: string;
+  /** Names of parts that are run alone; empty: all. */
+  readonly only: readonly string[];
   readonly signal: AbortSignal;
   /** For a person to see that something happens; goes to standard error. */
   readonly tell: (line: string) => void;
@@ -13,7 +15,14 @@ export interface BenchOptions {
 
 export interface Bench {
   readonly about: string;
-  run(options: BenchOptions): Promise<Measurements>;
+  run(options: BenchOptions): Promise<Report>;
+}
+
+export interface Report {
+  /** A table, for people. */
+  readonly text: string;
+  /** For --json. */
+  readonly figures: object;
 }
 
 /** One run of one contestant. */
@@ -82,7 +91,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-export function tableOf({ results, ratios }: Measurements): string {
+/** Figures of contestants as a report. */
+export function reportOf(measurements: Measurements): Report {
+  return { text: tableOf(measurements), figures: measurements };
+}
+
+function tableOf({ results, ratios }: Measurements): string {
   const rows = [
     ['', 'MB/s', 'CPU s/GB', 'peak RSS MiB'],
     ...results.map((result) => [

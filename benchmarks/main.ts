@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseBytes } from '@quarry/runtime';
-import { tableOf } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { ingest } from './ingest.ts';
 import { rebuild } from './rebuild.ts';
+import { storms } from './storms.ts';
 
-const benches: Readonly<Record<string, Bench>> = { ingest, rebuild };
+const benches: Readonly<Record<string, Bench>> = { ingest, rebuild, storms };
 
 const usage = `Usage: npm run bench -- NAME… [options]
 
@@ -22,6 +22,7 @@ Options:
   --size SIZE   of the file that is measured with (default 1GiB)
   --runs N      rounds; the median counts (default 5)
   --dir DIR     where files are made, and removed again (default: the system's temporary directory)
+  --only NAMES  of a benchmark with many parts: these alone, separated by commas
   --json FILE   write the figures there
   --help        this`;
 
@@ -32,6 +33,7 @@ interface Arguments {
   readonly sizeBytes: number;
   readonly runs: number;
   readonly dir: string;
+  readonly only: readonly string[];
   readonly json: string | undefined;
 }
 
@@ -45,6 +47,7 @@ function parse(args: readonly string[]): Arguments | 'help' {
         size: { type: 'string', default: '1GiB' },
         runs: { type: 'string', default: '5' },
         dir: { type: 'string', default: tmpdir() },
+        only: { type: 'string', default: '' },
         json: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -65,7 +68,10 @@ function parse(args: readonly string[]): Arguments | 'help' {
   if (!Number.isInteger(runs) || runs < 1)
     throw new UsageError(`--runs takes a whole number from 1, not "${String(values['runs'])}".`);
   const json = values['json'] === undefined ? undefined : String(values['json']);
-  return { names, sizeBytes, runs, dir: String(values['dir']), json };
+  const only = String(values['only'])
+    .split(',')
+    .filter((part) => part !== '');
+  return { names, sizeBytes, runs, dir: String(values['dir']), only, json };
 }
 
 function commit(): string {
@@ -90,17 +96,18 @@ async function main(): Promise<number> {
   const reports = [];
   try {
     for (const name of given.names) {
-      const { sizeBytes, runs } = given;
+      const { sizeBytes, runs, only } = given;
       const tell = (line: string): void => console.error(`${name}: ${line}`);
-      const measurements = await (benches[name] as Bench).run({
+      const report = await (benches[name] as Bench).run({
         sizeBytes,
         runs,
         directory,
+        only,
         signal: stop.signal,
         tell,
       });
-      console.log(`${name}, median of ${runs}, ${sizeBytes / 2 ** 20} MiB\n\n${tableOf(measurements)}\n`);
-      reports.push({ bench: name, commit: commit(), node: process.version, sizeBytes, runs, ...measurements });
+      console.log(`${name}\n\n${report.text}\n`);
+      reports.push({ bench: name, commit: commit(), node: process.version, sizeBytes, runs, ...report.figures });
     }
   } catch (error) {
     if (!stop.signal.aborted) throw error;

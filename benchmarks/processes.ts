@@ -27,10 +27,12 @@ export async function runOurs(order: object, signal: AbortSignal): Promise<Sampl
   return JSON.parse(stdout) as Sample;
 }
 
-function runToEnd(
+/** @throws unless the exit code is one of `fine` */
+export function runToEnd(
   command: string,
   args: readonly string[],
   signal: AbortSignal,
+  fine: readonly number[] = [0],
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], signal });
@@ -40,7 +42,7 @@ function runToEnd(
     child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
     child.on('error', reject);
     child.on('close', (code) => {
-      if (code === 0) resolve({ stdout, stderr });
+      if (code !== null && fine.includes(code)) resolve({ stdout, stderr });
       else reject(new Error(`${command} ended with ${code}: ${stderr}`));
     });
   });

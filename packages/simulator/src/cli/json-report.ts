@@ -44,6 +44,7 @@ export function jsonReport({ result, bound, figures }: FinishedRun): Record<stri
     ...Object.fromEntries(promisedFields.map((field) => [field, report[field]])),
     unshelves: result.unshelves.length,
     slowestToMedian: slowestToMedian(result),
+    neededBytes: bound.neededBytes,
     boundParts: bound.parts,
     ownRatioP50: ownRatios(result, bound).p50,
     ownRatioMax: ownRatios(result, bound).max,
