@@ -8,8 +8,11 @@ import type { SimNode } from './sim-node.ts';
 import { tracePlaces } from '../trace.ts';
 import type { World } from './world.ts';
 
-/** How long dialling anew takes a daemon that has just started. */
-const REJOIN_MS = 1000;
+/** How long it takes a daemon that has just started until it has met one that it knows: each at its own time. */
+const MIN_DIAL_MS = 200;
+const MAX_DIAL_MS = 2000;
+/** The daemon's: fetches wait so long for a first peer. */
+const SETTLE_MS = 1000;
 
 /** Puts every fault of the storm where it belongs in time. */
 export function scheduleFaults(world: World): void {
@@ -127,16 +130,33 @@ function restart(world: World, host: number, tornChunks: number): void {
   for (const seeder of world.seeders) if (seeder.isAlive) seeder.peerGone(host);
   world.wire.revive(host);
   node.restart();
-  node.say({ kind: 'seeders', count: world.seeders.filter((seeder) => seeder.isAlive).length });
-  world.queue.at(world.queue.nowMs + REJOIN_MS, () => {
-    if (!node.isAlive) return;
+  const seeders = world.seeders.filter((seeder) => seeder.isAlive);
+  node.say({ kind: 'seeders', count: seeders.length });
+  const life = node.startedAtMs;
+  const later = (ms: number, run: () => void): void =>
+    void world.queue.at(world.queue.nowMs + ms, () => {
+      if (node.isAlive && node.startedAtMs === life) run();
+    });
+  /** Fetches wait for the first who is met, or for so long. */
+  const join = (): void => {
+    if (node.isJoined) return;
     node.isJoined = true;
-    for (const seeder of world.seeders) if (seeder.isAlive) node.meet(seeder.endpoint, 'seeder');
-    for (const other of world.nodes.slice(0, 48)) if (other !== node && other.isAlive) connect(node, other);
     for (const pack of node.have.keys()) world.gossip.changed(node, pack);
     tellMembers(world);
     node.unshelver.beginAgain();
-  });
+  };
+  const dialMs = (): number => MIN_DIAL_MS + (MAX_DIAL_MS - MIN_DIAL_MS) * world.random.next();
+  for (const { endpoint } of seeders) later(dialMs(), () => dial(endpoint, () => node.meet(endpoint, 'seeder')));
+  for (const other of world.nodes.slice(0, 48)) {
+    if (other !== node) later(dialMs(), () => dial(other.endpoint, () => connect(node, other)));
+  }
+  const dial = (other: number, meet: () => void): void => {
+    if (world.wire.isDead(other) || node.connections.has(other)) return;
+    if (world.wire.isHeldUp(host, other)) return later(MAX_DIAL_MS, () => dial(other, meet));
+    meet();
+    join();
+  };
+  later(SETTLE_MS, join);
 }
 
 /** The store does not believe what was marked since the last sync. Which chunks those were does not matter: they are gone. */
