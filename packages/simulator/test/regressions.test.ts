@@ -8,6 +8,7 @@ import { simulate } from '../src/world/simulate.ts';
  */
 const seeds: readonly (readonly [seed: number, found: string])[] = [
   [306, 'a read of the store went on though a peer that had stalled counted again and showed all of it'],
+  [11701, 'a fetch was never given up while its reads waited for their turn, hung, and were tried again'],
 ];
 
 describe('seeds that found a bug', () => {

@@ -197,7 +197,7 @@ export function createReceiver(node: SimNode): Receiver {
         if (outgoing.delete(request)) node.say({ kind: 'failed', request, reason: 'error' });
       },
       waits: () => {
-        if (!world.wire.isStalled(node.endpoint)) node.say({ kind: 'progress', request });
+        if (!world.wire.isStalled(node.endpoint)) node.say({ kind: 'progress', request, isWaiting: true });
       },
       over: () => void outgoing.delete(request),
     });

@@ -91,7 +91,12 @@ export type FetchEvent =
   /** This node's part of the origin budget, from now on. Before the first word there is no limit. */
   | ({ readonly kind: 'originAllowance' } & OriginAllowance)
   /** Bytes of an answer have arrived, to a request, an ask or the read of a run. */
-  | { readonly kind: 'progress'; readonly request: number }
+  | {
+      readonly kind: 'progress';
+      readonly request: number;
+      /** No bytes: the read waits for its turn under the origin budget. */
+      readonly isWaiting?: boolean | undefined;
+    }
   /** A piece arrived and has its digests; it is being written. An ask's answer says which piece it was; a piece of a run has its own number. */
   | { readonly kind: 'verified'; readonly request: number; readonly given?: GivenPiece | undefined }
   /** What was verified has been written (`present` was said before), or could not be. */

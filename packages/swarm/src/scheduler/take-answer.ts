@@ -64,7 +64,9 @@ function takeRunNews(state: SchedulerState, run: RunFlight, event: AnswerEvent):
   if (event.kind === 'progress' || event.kind === 'verified') {
     run.progressAtMs = nowMs;
     const pack = state.packs.get(run.pack.descriptor.id);
-    if (pack) pack.progressAtMs = nowMs;
+    // To wait for a turn is not to stall. But where reads only fail, each try begins with a wait, and the fetch would never be given up.
+    const isHopeless = event.kind === 'progress' && event.isWaiting === true && state.lease.pauseMs > 0;
+    if (pack && !isHopeless) pack.progressAtMs = nowMs;
   }
   if (event.kind === 'verified' && piece) {
     state.lease.pauseMs = 0;

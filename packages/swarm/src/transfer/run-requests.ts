@@ -84,11 +84,12 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
   const onProgress =
     (request: number, current: Running) =>
     (receivedBytes: number): void => {
+      const isWaiting = receivedBytes === current.receivedBytes;
       current.receivedBytes = receivedBytes;
       const nowMs = clock.now();
       if (nowMs - current.toldAtMs < TELL_EVERY_MS || !running.has(request)) return;
       current.toldAtMs = nowMs;
-      say({ kind: 'progress', request });
+      say({ kind: 'progress', request, isWaiting });
     };
 
   /** Says that it is here, writes it, says that it is written. */

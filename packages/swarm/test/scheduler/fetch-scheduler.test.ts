@@ -690,6 +690,27 @@ describe('the last resort', () => {
       expect(scheduler.take('cancel')).toEqual([{ kind: 'cancel', request: run.request }]);
     });
 
+    test.each([
+      ['does not hold up for ever a fetch to which nothing comes', true],
+      ['holds it up as long as bytes come, however slowly', false],
+    ])('that waits for its turn and then hangs, again and again, %s', (_, isWaiting) => {
+      const scheduler = create();
+      scheduler.want(all, 0, { cover: all });
+      const saidMs = new Map<number, number>();
+      let nowMs = 0;
+      for (; nowMs < 5 * 60_000 && scheduler.load().fetches > 0; nowMs += 100) {
+        scheduler.say({ kind: 'tick' }, nowMs);
+        for (const { request } of scheduler.take('readLastResort')) saidMs.set(request, nowMs + 700);
+        for (const [request, atMs] of saidMs) {
+          if (atMs !== nowMs) continue;
+          scheduler.say({ kind: 'progress', request, isWaiting }, nowMs);
+        }
+      }
+      expect(saidMs.size).toBeGreaterThan(1);
+      expect(scheduler.take('noSource')).toHaveLength(isWaiting ? 1 : 0);
+      if (isWaiting) expect(nowMs).toBeLessThan(2 * 60_000);
+    });
+
     test('is cancelled when its fetch ends, and what came of it is still written', () => {
       const { scheduler, run, pieces } = reading();
       const { request, piece, mask } = at(pieces, 0);
