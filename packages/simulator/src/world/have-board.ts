@@ -1,6 +1,7 @@
 import type { PackId } from '@quarry/content';
 import type { PackChange, PieceMasks } from '@quarry/swarm/scheduler';
 import { fullMasks } from '@quarry/swarm/scheduler';
+import { createLatestHaves } from './latest-haves.ts';
 import type { SimNode } from './sim-node.ts';
 import { peerOf } from './sim-node.ts';
 
@@ -19,16 +20,20 @@ export interface HaveBoard {
   listeners(pack: number): Iterable<SimNode>;
   /** What connected peers show of a pack, as last heard. */
   shown(pack: number): ReadonlyMap<number, PieceMasks>;
-  hear(from: number, haves: ReadonlyMap<number, PieceMasks>): void;
+  /** `sequence`: of the sender, when it said this. */
+  hear(from: number, haves: ReadonlyMap<number, PieceMasks>, sequence: number): void;
   /** What changed of what it showed before. */
-  hearNews(from: number, news: readonly SimPackChange[]): void;
+  hearNews(from: number, news: readonly SimPackChange[], sequence: number): void;
+  /** Grows with each message of news. */
+  readonly sequence: number;
   forget(peer: number): void;
   die(): void;
 }
 
 /** A pack's change with its number in the storm. */
-interface SimPackChange extends PackChange {
+export interface SimPackChange extends PackChange {
   readonly index: number;
+  readonly pieceCount: number;
 }
 
 export function createHaveBoard(node: SimNode): HaveBoard {
@@ -36,6 +41,9 @@ export function createHaveBoard(node: SimNode): HaveBoard {
   const listeners = new Map<number, Set<SimNode>>();
   const known = new Map<number, Map<number, PieceMasks>>();
   const dirty = new Map<number, Set<number>>();
+  /** Messages overtake each other: what was said later counts, piece by piece. */
+  const latest = world.storm.control.jitterMs > 0 ? createLatestHaves() : undefined;
+  let sequence = 0;
   let timer: number | undefined;
   let timerAtMs = 0;
 
@@ -45,12 +53,15 @@ export function createHaveBoard(node: SimNode): HaveBoard {
   };
   const flush = (): void => {
     timer = undefined;
+    sequence += 1;
+    const saidAt = sequence;
     const news: SimPackChange[] = [];
     const told = new Set<SimNode>();
     for (const [pack, pieces] of dirty) {
       const masks = node.sender.lie === 'falseHaves' ? snapshot(pack) : node.masksOf(pack);
       news.push({
         index: pack,
+        pieceCount: masks.length,
         pack: packIdOf(pack),
         pieces: Array.from(pieces, (piece) => ({ piece, mask: masks[piece] ?? 0 })),
       });
@@ -69,7 +80,7 @@ export function createHaveBoard(node: SimNode): HaveBoard {
           if (listener.unshelver.wants(pack) || !listeners.get(pack)?.delete(listener)) continue;
           world.gossip.tellWanters(node, pack);
         }
-        if (listener.connections.has(node.endpoint)) listener.board.hearNews(node.endpoint, news);
+        if (listener.connections.has(node.endpoint)) listener.board.hearNews(node.endpoint, news, saidAt);
       },
     );
   };
@@ -91,7 +102,8 @@ export function createHaveBoard(node: SimNode): HaveBoard {
       if (!descriptor) return;
       const haves = new Map([[pack, fullMasks(descriptor)]]);
       for (const listener of listeners.get(pack) ?? []) {
-        world.wire.send(node.endpoint, listener.endpoint, () => listener.board.hear(node.endpoint, haves));
+        const saidAt = sequence;
+        world.wire.send(node.endpoint, listener.endpoint, () => listener.board.hear(node.endpoint, haves, saidAt));
       }
       world.gossip.changed(node, pack);
     },
@@ -110,9 +122,10 @@ export function createHaveBoard(node: SimNode): HaveBoard {
         const askedAtMs = world.queue.nowMs;
         world.wire.send(node.endpoint, neighbour, () => {
           const haves = other.board.subscribe(node, packs);
+          const saidAt = other.board.sequence;
           world.wire.send(neighbour, node.endpoint, () => {
             node.pace.roundTrip(world.queue.nowMs - askedAtMs, world.queue.nowMs);
-            if (node.connections.has(neighbour)) board.hear(neighbour, haves);
+            if (node.connections.has(neighbour)) board.hear(neighbour, haves, saidAt);
             waiting -= 1;
             if (waiting === 0) done();
           });
@@ -134,8 +147,12 @@ export function createHaveBoard(node: SimNode): HaveBoard {
     },
     listeners: (pack) => listeners.get(pack) ?? [],
     shown: (pack) => known.get(pack) ?? new Map<number, PieceMasks>(),
-    hear(from, haves) {
-      for (const [pack, masks] of haves) {
+    get sequence() {
+      return sequence;
+    },
+    hear(from, haves, saidAt) {
+      for (const [pack, said] of haves) {
+        const masks = latest?.all(from, pack, said, saidAt) ?? said;
         let byPeer = known.get(pack);
         if (!byPeer) known.set(pack, (byPeer = new Map()));
         byPeer.set(from, masks);
@@ -143,14 +160,22 @@ export function createHaveBoard(node: SimNode): HaveBoard {
         node.say({ kind: 'peerHas', peer: peerOf(from), pack: packIdOf(pack), masks });
       }
     },
-    hearNews(from, news) {
+    hearNews(from, news, saidAt) {
       let isNews = false;
-      // What is not fetched now is asked for when it is.
-      for (const { index } of news) isNews ||= node.unshelver.isFetching(index);
-      if (isNews) node.say({ kind: 'peerChanged', peer: peerOf(from), packs: news });
+      const heard = latest === undefined ? news : news.map((change) => latest.some(from, change, saidAt));
+      for (const { index, pieces } of heard) {
+        if (node.unshelver.isFetching(index)) isNews = true;
+        // The fetch that looks around begins with this. What nobody wants is asked for when somebody does.
+        else if (latest === undefined && node.unshelver.wants(index)) {
+          const masks = known.get(index)?.get(from);
+          if (masks) for (const { piece, mask } of pieces) masks[piece] = mask;
+        }
+      }
+      if (isNews) node.say({ kind: 'peerChanged', peer: peerOf(from), packs: heard });
     },
     forget(peer) {
       for (const byPeer of known.values()) byPeer.delete(peer);
+      latest?.forget(peer);
       const other = world.nodes[peer];
       if (other) for (const told of listeners.values()) told.delete(other);
     },
