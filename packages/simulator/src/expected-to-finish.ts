@@ -6,7 +6,7 @@ import { leaveDefaults } from '@quarry/swarm/scheduler';
  *
  * Its host H has to live from the arrival on, to be honest, and to reach others: H is not killed at or after the arrival (one that restarted before may take part),
  * tells no lies, and what cuts H off ends soon. And each chunk that H does not hold needs one source that is certain:
- *  - Glance, where nodes may read it, if its failures and H's way to it come back soon;
+ *  - Glance, where nodes may read it, if its failures and H's way to it come back soon, and a budget of few reads is not lost with members that are;
  *  - a seeder, if seeders stay; or leave in order, the unshelve arrived before, and at most two hosts are lost (die for good from shortly before on,
  *    lie, are cut off for good): the rule for leaving promises three living holders;
  *  - another honest host that holds the chunk from the start, or shelves it in time, and lives or comes back soon with all it had.
@@ -106,7 +106,8 @@ function mustFinish(storm: Storm, facts: Facts, unshelve: StormUnshelve): boolea
 
   const toStore = cutsBetween(facts, host, undefined);
   const canReach = (outages: readonly Interval[]): boolean => areShort([...self.outages, ...outages], atMs);
-  if (storm.origin.isReadable && canReach([...toStore, ...facts.originOutages])) return true;
+  const mayRead = storm.origin.isReadable && hasReadLeft(storm, facts, host);
+  if (mayRead && canReach([...toStore, ...facts.originOutages])) return true;
   if (storm.origin.seeders > 0 && seedersStayFor(storm, facts, atMs) && canReach(toStore)) return true;
 
   const holders = storm.hosts.flatMap((_, other) => {
@@ -117,6 +118,19 @@ function mustFinish(storm: Storm, facts: Facts, unshelve: StormUnshelve): boolea
   });
   const runs = holders.flatMap((holder) => holder.runs);
   return (storm.images[unshelve.image]?.runs ?? []).every((run) => isCovered(run, runs));
+}
+
+/**
+ * Whether the budget's reads are enough for one to be had. Where they are fewer than the members each of these has one at most, and takes it along when it
+ * dies, leaves or is cut off: nobody else can know that it does not read, and the limit is hard (PROTOCOL, "The origin budget").
+ */
+function hasReadLeft(storm: Storm, facts: Facts, host: number): boolean {
+  const { budgetReads, seeders } = storm.origin;
+  if (budgetReads >= storm.hosts.length + seeders) return true;
+  const lost = facts.hosts.filter(
+    ({ outages }, other) => other !== host && !areShort([...outages, ...cutsBetween(facts, host, other)], -Infinity),
+  ).length;
+  return budgetReads > lost + (facts.seedersLeave === undefined ? 0 : seeders);
 }
 
 /** Whether the seeders can be counted on by an unshelve that arrives at `atMs`. */

@@ -72,6 +72,21 @@ describe('who must finish', () => {
     expect([glance(5000), glance(Infinity)]).toEqual([[0, 1, 2], []]);
   });
 
+  test('not by reads that members who are lost may have taken along', () => {
+    const reads = (budgetReads: number, ...faults: StormFault[]): number[] =>
+      noSeeder({ origin: { ...origin, seeders: 0, isReadable: true, budgetReads }, faults });
+    const killed: StormFault = { kind: 'kill', host: 0, atMs: 10 };
+    const back: StormFault = { kind: 'restart', host: 0, atMs: 900, tornChunks: 0 };
+    expect([reads(1), reads(1, killed), reads(1, killed, back), reads(2, killed)]).toEqual([
+      [0, 1, 2],
+      [],
+      [1, 2],
+      [1, 2],
+    ]);
+    const cut: StormFault = { kind: 'partition', hosts: [1, 2], atMs: 0, untilMs: Infinity };
+    expect([reads(2, cut), reads(3, cut), reads(Infinity, cut)]).toEqual([[], [0], [0]]);
+  });
+
   test('not by seeders that die, but by ones that leave in order when at most two holders are lost after', () => {
     const leave = (isOrderly: boolean, atMs = 100): StormFault => ({ kind: 'seedersLeave', isOrderly, atMs });
     expect(withFaults(leave(false))).toEqual([]);
