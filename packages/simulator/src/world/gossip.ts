@@ -45,7 +45,9 @@ export function createGossip(world: () => World): Gossip {
   const dirty = new Map<SimNode, Set<number>>();
   const newHaves = new Set<number>();
   const newWants = new Set<number>();
-  const unreachableUntil = new Map<string, number>();
+  /** How many show each piece of a pack: what all but a few show is had by subtracting those few. */
+  const showing = new Map<number, Uint16Array>();
+  const unreachableUntil = new Map<SimNode, Map<number, number>>();
   const wantTimers = new Set<SimNode>();
   let hasRound = false;
 
@@ -61,10 +63,20 @@ export function createGossip(world: () => World): Gossip {
         .map((mask, piece) => (isLiar || mask === fullMask(descriptor, piece) ? fullMask(descriptor, piece) : 0));
       let byNode = shown.get(pack);
       if (!byNode) shown.set(pack, (byNode = new Map()));
+      count(pack, byNode.get(node.endpoint), -1);
+      count(pack, whole, 1);
       byNode.set(node.endpoint, whole);
       newHaves.add(pack);
     }
     roundSoon();
+  };
+  const count = (pack: number, whole: PieceMasks | undefined, step: 1 | -1): void => {
+    if (!whole) return;
+    const counts = showing.get(pack) ?? new Uint16Array(whole.length);
+    showing.set(pack, counts);
+    for (let piece = 0; piece < whole.length; piece += 1) {
+      if (whole[piece] !== 0) counts[piece] = (counts[piece] ?? 0) + step;
+    }
   };
   const roundSoon = (): void => {
     if (hasRound) return;
@@ -99,15 +111,21 @@ export function createGossip(world: () => World): Gossip {
     if (newHaves.size + newWants.size > 0) roundSoon();
   };
   const isReachable = (node: SimNode, other: number): boolean =>
-    (unreachableUntil.get(`${node.endpoint} ${other}`) ?? 0) <= node.nowMs;
+    (unreachableUntil.get(node)?.get(other) ?? 0) <= node.nowMs;
   const elsewhere = (node: SimNode, pack: number): PieceMasks => {
-    const masks = emptyMasks(world().packs.descriptors[pack]?.pieceCount ?? 0);
-    for (const [other, whole] of shown.get(pack) ?? []) {
-      if (other === node.endpoint || node.connections.has(other) || node.banned.has(other)) continue;
-      if (!isReachable(node, other)) continue;
-      for (let piece = 0; piece < masks.length; piece += 1) masks[piece] = (masks[piece] ?? 0) | (whole[piece] ?? 0);
+    const descriptor = world().packs.descriptors[pack];
+    const counts = showing.get(pack)?.slice();
+    const byNode = shown.get(pack);
+    if (!descriptor || !counts || !byNode) return emptyMasks(descriptor?.pieceCount ?? 0);
+    const unreachable = [...(unreachableUntil.get(node)?.keys() ?? [])].filter((other) => !isReachable(node, other));
+    for (const other of new Set([node.endpoint, ...node.connections, ...node.banned, ...unreachable])) {
+      const whole = byNode.get(other);
+      if (!whole) continue;
+      for (let piece = 0; piece < counts.length; piece += 1) {
+        if (whole[piece] !== 0) counts[piece] = (counts[piece] ?? 0) - 1;
+      }
     }
-    return masks;
+    return counts.map((members, piece) => (members > 0 ? fullMask(descriptor, piece) : 0));
   };
   const wantersOf = (node: SimNode, pack: number): readonly PeerId[] =>
     [...(wanters.get(pack) ?? [])].filter((other) => other !== node.endpoint).map(peerOf);
@@ -180,7 +198,8 @@ export function createGossip(world: () => World): Gossip {
         const holder = nodes[other];
         if (!node.isAlive) return;
         if (!holder?.isAlive || wire.isHeldUp(node.endpoint, other) || holder.banned.has(node.endpoint)) {
-          unreachableUntil.set(`${node.endpoint} ${other}`, queue.nowMs + 60_000);
+          const until = unreachableUntil.get(node) ?? new Map<number, number>();
+          unreachableUntil.set(node, until.set(other, queue.nowMs + 60_000));
           node.say({ kind: 'elsewhere', pack: packId, masks: elsewhere(node, pack) });
           return;
         }
@@ -191,7 +210,10 @@ export function createGossip(world: () => World): Gossip {
       for (const node of world().nodes) publish(node, node.have.keys());
     },
     gone(node) {
-      for (const byNode of shown.values()) byNode.delete(node.endpoint);
+      for (const [pack, byNode] of shown) {
+        count(pack, byNode.get(node.endpoint), -1);
+        byNode.delete(node.endpoint);
+      }
       for (const nodes of wanters.values()) nodes.delete(node.endpoint);
       for (const pack of shown.keys()) newHaves.add(pack);
       for (const pack of wanters.keys()) newWants.add(pack);

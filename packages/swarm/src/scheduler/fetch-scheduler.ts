@@ -58,7 +58,10 @@ export function createFetchScheduler(
     handle(event, nowMs) {
       state.nowMs = nowMs;
       state.actions = [];
+      const before = { flights: state.flights.version, gains: state.totals.gains, room: windowRoom(state) };
       take(state, event);
+      if (changesNothing(state, event, before)) return state.actions;
+      state.wakeAtMs = undefined;
       if (nowMs >= state.unparkAtMs) unparkDue(state);
       if (nowMs >= state.watchAtMs) watch(state);
       planCrossings(state);
@@ -71,10 +74,44 @@ export function createFetchScheduler(
       if (event.kind === 'tick') giveUpFetches(state);
       return state.actions;
     },
-    wakeAtMs: () => nextWakeMs(state),
+    wakeAtMs() {
+      state.wakeAtMs ??= nextWakeMs(state) ?? Infinity;
+      return state.wakeAtMs === Infinity ? undefined : state.wakeAtMs;
+    },
     holders: (pack, piece) => state.packs.get(pack)?.wanted.holders[piece] ?? Infinity,
     load: () => loadOf(state),
   };
+}
+
+/**
+ * Most events in a storm are news of pieces that this node has, has asked for, or could have had from the same peer before: whatever it would do
+ * now it would have done already. Zones look at who shows what, and see it at the next wish to be woken.
+ */
+function changesNothing(
+  state: SchedulerState,
+  event: FetchEvent,
+  before: { readonly flights: number; readonly gains: number; readonly room: number },
+): boolean {
+  if (state.wakeAtMs === undefined || state.nowMs >= state.wakeAtMs || state.actions.length > 0) return false;
+  if (state.totals.gains !== before.gains) return false;
+  switch (event.kind) {
+    case 'peerChanged':
+      return state.flights.version === before.flights && !mayReadStore(state);
+    case 'progress':
+      return state.flights.all.has(event.request);
+    case 'present':
+    case 'landed':
+      return windowRoom(state) <= before.room;
+    default:
+      return false;
+  }
+}
+
+/** What others show moves the frontier of leases: who might read next looks at once. */
+function mayReadStore(state: SchedulerState): boolean {
+  if (state.totals.unmet === 0) return false;
+  for (const { wanted } of state.packs.values()) if (wanted.cover && wanted.unmet > 0) return true;
+  return false;
 }
 
 /** Most events come long before anything can be late: then nobody is looked at. */

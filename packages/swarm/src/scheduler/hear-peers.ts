@@ -61,6 +61,6 @@ export function takeWanters(
   const known = state.packs.get(pack);
   if (!known) return;
   setMates(state, known, near);
-  setRivals(known.lease, pack, members);
+  setRivals(known.lease, members);
   state.lease.lookNotBeforeMs = 0;
 }

@@ -1,5 +1,5 @@
 import { packBytes } from '@quarry/content';
-import type { PackDescriptor, PackId } from '@quarry/content';
+import type { PackDescriptor } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
 import { commonOrder, memberKey, textKey } from './rendezvous.ts';
 
@@ -8,8 +8,10 @@ const MAX_RUN_PIECES = 64;
 
 /** Who reads what of one pack from the last resort. Run _r_ holds the pieces from r × runPieces on, runPieces of them; the last may be shorter. */
 export interface LeaseState {
-  /** The other members that want the pack, as rendezvous keys; and this node's own. */
-  rivals: readonly { readonly id: PeerId; readonly key: number }[];
+  /** The other members that want the pack, */
+  wanters: readonly PeerId[];
+  /** and their rendezvous keys, worked out when they are first needed; and this node's own. */
+  rivals: readonly { readonly id: PeerId; readonly key: number }[] | undefined;
   readonly ownKey: number;
   readonly runPieces: number;
   readonly runs: readonly RunState[];
@@ -53,7 +55,8 @@ export function createLeaseState(descriptor: PackDescriptor, self: PeerId, runBy
   const positions = new Uint16Array(runCount);
   for (const [position, run] of order.entries()) positions[run] = position;
   return {
-    rivals: [],
+    wanters: [],
+    rivals: undefined,
     ownKey: memberKey(self, id),
     runPieces,
     runs: Array.from({ length: runCount }, () => ({
@@ -84,7 +87,8 @@ export function restartTurns(lease: LeaseState): void {
 }
 
 /** The other members that want the pack are these. */
-export function setRivals(lease: LeaseState, pack: PackId, members: readonly PeerId[]): void {
-  lease.rivals = members.map((id) => ({ id, key: memberKey(id, pack) }));
+export function setRivals(lease: LeaseState, members: readonly PeerId[]): void {
+  lease.wanters = members;
+  lease.rivals = undefined;
   for (const run of lease.runs) run.turn = undefined;
 }

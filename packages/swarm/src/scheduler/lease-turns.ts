@@ -1,6 +1,6 @@
 import type { PeerId } from '../ports/network.ts';
 import type { RunTurn } from './lease-state.ts';
-import { pieceScore } from './rendezvous.ts';
+import { memberKey, pieceScore } from './rendezvous.ts';
 import type { PackState, SchedulerState } from './scheduler-state.ts';
 
 /** Members before this node that are looked at one by one. Who has more before it waits for all of them anyway. */
@@ -95,13 +95,15 @@ export function rankOf(pack: PackState, run: number): number {
   return turnOf(pack, run).rank;
 }
 
-function turnOf({ lease }: PackState, run: number): RunTurn {
+function turnOf({ lease, wanted }: PackState, run: number): RunTurn {
   const page = lease.runs[run];
   if (page?.turn) return page.turn;
   const own = pieceScore(lease.ownKey, run);
   let [rank, best] = [0, own];
   let leader: PeerId | undefined;
   const before: PeerId[] = [];
+  const pack = wanted.descriptor.id;
+  lease.rivals ??= lease.wanters.map((id) => ({ id, key: memberKey(id, pack) }));
   for (const { id, key } of lease.rivals) {
     const score = pieceScore(key, run);
     if (score <= own) continue;

@@ -1,6 +1,5 @@
 import type { SchedulerState } from './scheduler-state.ts';
 import { asksOf, mayAskAgain } from './standing-asks.ts';
-import { giveUpAtMs } from './track-fetches.ts';
 import { hedgeAfterMs, hedgeDueMs, stallAfterMs } from './watch-flights.ts';
 
 /** How often leases and seeks are looked at while they wait for their turn. */
@@ -25,7 +24,7 @@ export function nextWakeMs(state: SchedulerState): number | undefined {
   for (const { wanted, crossing } of state.packs.values()) if (crossing && wanted.waiting > 0) at(crossing.lookAtMs);
   if (state.totals.distant > 0) at(Math.max(nowMs + IDLE_LOOK_MS, state.seekNotBeforeMs));
   // Looked at by ticks alone: one that came due at another event still needs its tick.
-  for (const fetch of state.fetches.values()) at(Math.max(giveUpAtMs(state, fetch), nowMs + 1));
+  at(Math.max(state.giveUpAtMs, nowMs + 1));
   return wakeMs === Infinity ? undefined : wakeMs;
 }
 

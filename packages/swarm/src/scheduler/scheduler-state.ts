@@ -57,6 +57,10 @@ export interface SchedulerState {
   readonly pieceTimeMs: Smoothed;
   readonly gapMs: Smoothed;
   nextRequest: number;
+  /** No fetch gives up before. */
+  giveUpAtMs: number;
+  /** What was said last of when to be woken; Infinity: not at all. Undefined since something changed. */
+  wakeAtMs: number | undefined;
   /** When the window was last filled, and from when on it is worth another look though nothing has changed. */
   filled: { readonly flights: number; readonly gains: number; readonly untilMs: number };
   /** No request, read or ask can be late before this, */
@@ -122,6 +126,8 @@ export function createSchedulerState(
     pieceTimeMs: createSmoothed(50),
     gapMs: createSmoothed(100),
     nextRequest: 1,
+    giveUpAtMs: Infinity,
+    wakeAtMs: undefined,
     filled: { flights: -1, gains: -1, untilMs: 0 },
     watchAtMs: Infinity,
     unparkAtMs: Infinity,

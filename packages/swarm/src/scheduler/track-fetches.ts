@@ -19,6 +19,7 @@ export function startFetch(state: SchedulerState, event: FetchEvent & { readonly
     progressAtMs: state.nowMs,
   };
   state.fetches.set(fetch.fetch, fetch);
+  state.giveUpAtMs = Math.min(state.giveUpAtMs, state.nowMs + fetch.giveUpMs);
   for (const want of event.wants) {
     const pack = packFor(state, want.descriptor);
     const { wanted } = pack;
@@ -86,6 +87,7 @@ export function becomePresent(state: SchedulerState, event: GivenPiece): void {
 
 /** Fetches to which nothing has come for too long. Bytes on their way and news of holders count as progress: a slow swarm is not a dead one. */
 export function giveUpFetches(state: SchedulerState): void {
+  if (state.nowMs < state.giveUpAtMs) return;
   for (const fetch of state.fetches.values()) {
     if (state.nowMs < giveUpAtMs(state, fetch)) continue;
     const missing: GivenPiece[] = [];
@@ -97,9 +99,13 @@ export function giveUpFetches(state: SchedulerState): void {
     state.actions.push({ kind: 'noSource', fetch: fetch.fetch, missingChunks: fetch.missingChunks, missing });
     endFetch(state, fetch);
   }
+  state.giveUpAtMs = Infinity;
+  for (const fetch of state.fetches.values()) {
+    state.giveUpAtMs = Math.min(state.giveUpAtMs, giveUpAtMs(state, fetch));
+  }
 }
 
-export function giveUpAtMs(state: SchedulerState, fetch: FetchState): number {
+function giveUpAtMs(state: SchedulerState, fetch: FetchState): number {
   let progressAtMs = fetch.progressAtMs;
   for (const wanted of fetch.needs.keys()) {
     progressAtMs = Math.max(progressAtMs, state.packs.get(wanted.descriptor.id)?.progressAtMs ?? 0);

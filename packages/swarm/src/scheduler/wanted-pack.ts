@@ -36,6 +36,8 @@ export interface PackPeer {
  */
 export class WantedPack {
   readonly #totals: PackTotals;
+  /** Peers that have something to ask for. */
+  #showers = 0;
   #nearFresh: number[] = [];
   readonly descriptor: PackDescriptor;
   /** Wanted and not yet present here. */
@@ -175,13 +177,9 @@ export class WantedPack {
 
   /** The one peer that has anything to ask for of this pack; undefined when there are several, or none. */
   soleShower(): { readonly peer: PackPeer; readonly available: number } | undefined {
-    let sole: { readonly peer: PackPeer; readonly available: number } | undefined;
-    for (const [peer, { available }] of this.peers) {
-      if (available === 0) continue;
-      if (sole) return undefined;
-      sole = { peer, available };
-    }
-    return sole;
+    if (this.#showers !== 1) return undefined;
+    for (const [peer, { available }] of this.peers) if (available > 0) return { peer, available };
+    return undefined;
   }
 
   removePeer(peer: PackPeer): void {
@@ -274,7 +272,10 @@ export class WantedPack {
     if (was === is) return;
     const step = is ? 1 : -1;
     entry.available += step;
-    if (is && entry.available === 1) this.#totals.gains += 1;
+    if (is && entry.available === 1) {
+      this.#totals.gains += 1;
+      this.#showers += 1;
+    } else if (!is && entry.available === 0) this.#showers -= 1;
     peer.available += step;
   }
 }
