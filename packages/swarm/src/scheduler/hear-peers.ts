@@ -16,7 +16,7 @@ export function takeHaves(state: SchedulerState, id: PeerId, pack: PackId, masks
   const peer = state.peers.get(id);
   const known = state.packs.get(pack);
   if (!peer || !known) return;
-  const isFirstWord = !peer.told.has(pack);
+  const isFirstWord = !peer.told.has(pack) && !peer.packs.has(known.wanted);
   noteFresh(state, known, id, tell(state, peer, pack, masks), isFirstWord);
 }
 

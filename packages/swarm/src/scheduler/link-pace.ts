@@ -46,8 +46,8 @@ const BATCH_PIECES = 64;
 /** Haves 10 ms old cost nothing at 10 Gbit/s, 50 ms nothing at 1 Gbit/s (scheduling: ablations). */
 /** Until something is known: 1 Gbit/s. */
 const FIRST_PIECE_MS = 8.4;
-const TELL_PIECES = 4;
-const RARE_HOLDERS = 2;
+const TELL_PIECES = 6;
+const RARE_HOLDERS = 1;
 const MIN_TELL_MS = 10;
 const MAX_TELL_MS = 50;
 /** What was seen so long ago may be another link. */

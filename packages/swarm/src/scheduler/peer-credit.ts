@@ -13,7 +13,15 @@ import type { SchedulerState } from './scheduler-state.ts';
 function park(state: SchedulerState, peer: SchedulerPeer, untilMs: number): void {
   peer.parkedUntilMs = untilMs;
   state.unparkAtMs = Math.min(state.unparkAtMs, untilMs);
-  for (const pack of peer.packs.keys()) pack.removePeer(peer);
+  putAside(peer);
+}
+
+/** What it shows counts no more, but is remembered. */
+function putAside(peer: SchedulerPeer): void {
+  for (const pack of peer.packs.keys()) {
+    const masks = pack.removePeer(peer);
+    if (masks) peer.told.set(pack.descriptor.id, masks);
+  }
 }
 
 export function parkStalled(state: SchedulerState, peer: SchedulerPeer): void {
@@ -32,7 +40,7 @@ export function parkStalled(state: SchedulerState, peer: SchedulerPeer): void {
  * than the store. At most half of those that show something are left alone, the latest to stall.
  */
 function sparePeers(state: SchedulerState): void {
-  const showing = [...state.peers.values()].filter((peer) => peer.told.size > 0);
+  const showing = [...state.peers.values()].filter((peer) => peer.packs.size + peer.told.size > 0);
   const parked = showing.filter((peer) => peer.parkedUntilMs !== undefined && peer.parkedUntilMs !== Infinity);
   const mayBeParked = Math.ceil(showing.length / 2);
   parked.sort((a, b) => a.parkedAtMs - b.parkedAtMs);
@@ -48,13 +56,14 @@ function unpark(state: SchedulerState, peer: SchedulerPeer): void {
 /** Zones become known, or cease to matter, while peers are connected. */
 export function setNear(state: SchedulerState, peer: SchedulerPeer, isNear: boolean): void {
   if (peer.isNear === isNear) return;
-  for (const pack of peer.packs.keys()) pack.removePeer(peer);
+  putAside(peer);
   peer.isNear = isNear;
   if (peer.parkedUntilMs === undefined) showAll(state, peer);
 }
 
 function showAll(state: SchedulerState, peer: SchedulerPeer): void {
   for (const [id, masks] of peer.told) state.packs.get(id)?.wanted.setPeerMasks(peer, masks);
+  peer.told.clear();
 }
 
 export function unparkDue(state: SchedulerState): void {
@@ -83,8 +92,8 @@ export function countFalseHave(
   peer.falseHavesByPack.set(pack, (peer.falseHavesByPack.get(pack) ?? 0) + 1);
   const wanted = state.packs.get(pack)?.wanted;
   if (peer.falseHaves >= state.options.maxFalseHaves) {
-    peer.told.clear();
     park(state, peer, Infinity);
+    peer.told.clear();
   } else if (!hasCredit(state, peer, pack)) {
     peer.told.delete(pack);
     wanted?.removePeer(peer);
@@ -111,8 +120,9 @@ export function tell(state: SchedulerState, peer: SchedulerPeer, pack: PackId, m
   const wanted = state.packs.get(pack)?.wanted;
   if (!wanted || peer.role === 'seeder' || masks.length !== wanted.need.length) return [];
   if (!hasCredit(state, peer, pack) || peer.parkedUntilMs === Infinity) return [];
+  if (peer.parkedUntilMs === undefined) return wanted.setPeerMasks(peer, masks);
   peer.told.set(pack, masks.slice());
-  return peer.parkedUntilMs === undefined ? wanted.setPeerMasks(peer, masks) : [];
+  return [];
 }
 
 /** What a peer shows of some pieces, from now on. */
@@ -124,13 +134,11 @@ export function tellPieces(
 ): number[] {
   const wanted = state.packs.get(pack)?.wanted;
   if (!wanted || peer.role === 'seeder' || !hasCredit(state, peer, pack) || peer.parkedUntilMs === Infinity) return [];
-  let told = peer.told.get(pack);
-  if (!told) {
-    told = emptyMasks(wanted.need.length);
-    peer.told.set(pack, told);
-  }
+  if (peer.parkedUntilMs === undefined) return wanted.setPeerPieces(peer, pieces);
+  const told = peer.told.get(pack) ?? emptyMasks(wanted.need.length);
+  peer.told.set(pack, told);
   for (const { piece, mask } of pieces) if (piece < told.length) told[piece] = mask;
-  return peer.parkedUntilMs === undefined ? wanted.setPeerPieces(peer, pieces) : [];
+  return [];
 }
 
 export function forgetPeer(state: SchedulerState, peer: SchedulerPeer): void {

@@ -12,7 +12,7 @@ export class SchedulerPeer implements PackPeer {
   /** Pieces of which it shows something that it may be asked for, over all wanted packs. 0 while it is parked. */
   available = 0;
   readonly packs: Map<WantedPack, PeerPack> = new Map();
-  /** What it showed last, also while it is parked and none of it counts. */
+  /** What it shows while it is parked and none of it counts. */
   readonly told: Map<PackId, PieceMasks> = new Map();
   /** Requests out to it, hedges included. */
   outstanding = 0;

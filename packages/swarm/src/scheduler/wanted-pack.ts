@@ -182,11 +182,14 @@ export class WantedPack {
     return undefined;
   }
 
-  removePeer(peer: PackPeer): void {
-    if (!this.peers.has(peer)) return;
+  /** Returns what it showed. */
+  removePeer(peer: PackPeer): PieceMasks | undefined {
+    const showed = this.peers.get(peer)?.masks.slice();
+    if (!showed) return undefined;
     this.setPeerMasks(peer, emptyMasks(this.need.length));
     this.peers.delete(peer);
     peer.packs.delete(this);
+    return showed;
   }
 
   #entryOf(peer: PackPeer): PeerPack {

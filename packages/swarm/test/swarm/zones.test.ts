@@ -158,7 +158,8 @@ test('as the cluster grows, connections that the graph does not need any more ar
     for (const other of neighboursOf({ peer, role: 'node' }, others, options))
       needed.add([peer, other].sort().join(' '));
     // Bootstrap addresses are the network's own: it would only dial them again.
-    if (peer !== nodes[0]?.peer) needed.add([peer, nodes[0]?.peer].sort((a, b) => ((a ?? '') < (b ?? '') ? -1 : 1)).join(' '));
+    if (peer !== nodes[0]?.peer)
+      needed.add([peer, nodes[0]?.peer].sort((a, b) => ((a ?? '') < (b ?? '') ? -1 : 1)).join(' '));
   }
   expect([...pairsOf()].filter((pair) => !needed.has(pair)).length).toBeGreaterThan(0);
   await world.clock.advance(20_000);
