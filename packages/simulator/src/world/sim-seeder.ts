@@ -111,6 +111,16 @@ export class SimSeeder {
           });
   }
 
+  /** Who has not met another seeder cannot leave to it what is its to give. */
+  #whyMine({ node, askedAtMs }: OpenAsk): string | undefined {
+    const { seeders, storm } = this.world;
+    const saidMs = askedAtMs - storm.control.hopMs - storm.control.jitterMs;
+    const isMissing = seeders.some(
+      (other) => other.isAlive && (!node.connections.has(other.endpoint) || node.metMs(other.endpoint) >= saidMs),
+    );
+    return isMissing ? 'its seeder not met yet' : undefined;
+  }
+
   #perform(action: LedgerAction): void {
     const open = this.#asks.get(action.ask);
     if (action.kind !== 'give') {
@@ -127,7 +137,7 @@ export class SimSeeder {
     }
     const { world } = this;
     const want = { pack: world.packs.indexOf(pack), piece, mask, staleMs: world.queue.nowMs - open.askedAtMs };
-    world.store.given(pack, piece, mask, () => regive ?? whyAgain(world, open.node, want));
+    world.store.given(pack, piece, mask, () => regive ?? whyAgain(world, open.node, want) ?? this.#whyMine(open));
     open.transfer = this.world.transfers.start(
       this.endpoint,
       open.node.endpoint,
