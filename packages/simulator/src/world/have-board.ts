@@ -164,9 +164,9 @@ export function createHaveBoard(node: SimNode): HaveBoard {
       let isNews = false;
       const heard = latest === undefined ? news : news.map((change) => latest.some(from, change, saidAt));
       for (const { index, pieces } of heard) {
-        if (node.unshelver.isFetching(index)) isNews = true;
-        // The fetch that looks around begins with this. What nobody wants is asked for when somebody does.
-        else if (latest === undefined && node.unshelver.wants(index)) {
+        isNews ||= node.unshelver.isFetching(index);
+        // The next fetch begins with this. What nobody wants is asked for when somebody does.
+        if (latest === undefined && node.unshelver.wants(index)) {
           const masks = known.get(index)?.get(from);
           if (masks) for (const { piece, mask } of pieces) masks[piece] = mask;
         }
