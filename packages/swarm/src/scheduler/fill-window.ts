@@ -37,16 +37,15 @@ function nextFillMs(state: SchedulerState): number {
 
 function askPeers(state: SchedulerState): void {
   for (let room = windowRoom(state); room > 0 && state.pacedUntilMs <= state.nowMs; room -= 1) {
-    const mayAskIt = mayAsk(state);
     const sole = chooseSole(state);
     if (sole) {
       sendRequest(state, sole.peer, sole.choice, undefined);
       continue;
     }
+    const { near, far } = askable(state);
     // What must cross goes first: the whole zone waits for it.
-    const peer = choosePeer(state, isFar, mayAskIt) ?? choosePeer(state, isNear, mayAskIt);
-    if (!peer) return;
-    const choice = choosePiece(state, peer);
+    const peer = leastLoaded(state, far) ?? leastLoaded(state, near);
+    const choice = peer && choosePiece(state, peer);
     if (!choice) return;
     sendRequest(state, peer, choice, undefined);
   }
@@ -64,39 +63,40 @@ export function hedge(state: SchedulerState, flight: Flight): boolean {
   const mask = flight.mask & (flight.pack.need[flight.piece] ?? 0);
   const hasAll = (peer: SchedulerPeer): boolean =>
     ((peer.packs.get(flight.pack)?.masks[flight.piece] ?? 0) & mask) === mask;
-  const mayAskIt = mayAsk(state);
-  const test: PeerTest = (other) => other !== flight.peer && hasAll(other) && mayAskIt(other, true);
-  const peer = choosePeer(state, isNear, test) ?? choosePeer(state, isFar, test);
+  const isSecond = (peer: SchedulerPeer): boolean => peer !== flight.peer && hasAll(peer);
+  const { near, far } = askable(state, isSecond);
+  const peer = leastLoaded(state, near) ?? leastLoaded(state, far);
   if (!peer || mask === 0) return false;
   sendRequest(state, peer, { pack: flight.pack, piece: flight.piece, mask }, flight);
   return true;
 }
 
-type PeerTest = (peer: SchedulerPeer, forHedge?: boolean) => boolean;
-
-/** With many useful peers each is asked for one piece at a time (two: 0.03 more at 20 and at 100 nodes), with few for more. */
-function mayAsk(state: SchedulerState): PeerTest {
+/**
+ * Peers that may be asked now, of this zone and of others. With many useful peers each is asked for one piece at a time (two: 0.03 more at 20 and at
+ * 100 nodes), with few for more. One pass: it is made for every request. A hedge may be of what is not open any more.
+ */
+function askable(
+  state: SchedulerState,
+  isSecond?: (peer: SchedulerPeer) => boolean,
+): { readonly near: SchedulerPeer[]; readonly far: SchedulerPeer[] } {
   const { window, slots } = state.pace.slots;
+  const near: SchedulerPeer[] = [];
+  const far: SchedulerPeer[] = [];
   let useful = 0;
-  for (const peer of state.peers.values()) if (peer.available > 0 || peer.outstanding > 0) useful += 1;
+  for (const peer of state.peers.values()) {
+    if (peer.available > 0 || peer.outstanding > 0) useful += 1;
+    if (peer.notBeforeMs > state.nowMs || !(isSecond ? isSecond(peer) : peer.available > 0)) continue;
+    if (peer.isNear) near.push(peer);
+    else far.push(peer);
+  }
   const perPeer = Math.min(Math.ceil(slots / 2), Math.ceil(window / Math.max(1, useful)));
-  const farRoom = roomForFar(state);
-  return (peer, forHedge = false) =>
-    (forHedge || (peer.available > 0 && (peer.isNear || farRoom > 0))) &&
-    peer.outstanding < perPeer &&
-    peer.notBeforeMs <= state.nowMs;
+  const hasPlace = (peer: SchedulerPeer): boolean => peer.outstanding < perPeer;
+  const mayCross = isSecond !== undefined || far.length === 0 || roomForFar(state) > 0;
+  return { near: near.filter(hasPlace), far: mayCross ? far.filter(hasPlace) : [] };
 }
 
-const isNear = (peer: SchedulerPeer): boolean => peer.isNear;
-const isFar = (peer: SchedulerPeer): boolean => !peer.isNear;
-
-function choosePeer(
-  state: SchedulerState,
-  group: (peer: SchedulerPeer) => boolean,
-  test: PeerTest,
-): SchedulerPeer | undefined {
-  const eligible: SchedulerPeer[] = [];
-  for (const peer of state.peers.values()) if (group(peer) && test(peer)) eligible.push(peer);
+/** Of a few at random the least loaded. Takes those it looks at from the list. */
+function leastLoaded(state: SchedulerState, eligible: SchedulerPeer[]): SchedulerPeer | undefined {
   let best: SchedulerPeer | undefined;
   for (let i = 0; i < state.options.sampledPeers && eligible.length > 0; i += 1) {
     const at = pickIndex(state.random, eligible.length);

