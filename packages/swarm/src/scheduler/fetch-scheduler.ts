@@ -58,6 +58,11 @@ export function createFetchScheduler(
     handle(event, nowMs) {
       state.nowMs = nowMs;
       state.actions = [];
+      if (event.kind === 'peerChanged' && mayWait(state)) {
+        state.news.push(event);
+        return state.actions;
+      }
+      for (const news of state.news.splice(0)) takeChanges(state, news);
       const before = { flights: state.flights.version, gains: state.totals.gains, room: windowRoom(state) };
       take(state, event);
       if (changesNothing(state, event, before)) return state.actions;
@@ -105,6 +110,27 @@ function changesNothing(
     default:
       return false;
   }
+}
+
+/**
+ * News of what peers have are kept until something else happens while the window is full: nothing could be asked for before a request ends. Taken
+ * together they cost less, here and in a simulation of a thousand nodes.
+ */
+function mayWait(state: SchedulerState): boolean {
+  return (
+    state.wakeAtMs !== undefined &&
+    state.nowMs < state.wakeAtMs &&
+    state.flights.windowUsed > 0 &&
+    windowRoom(state) <= 0 &&
+    !mayReadStore(state) &&
+    !hasMates(state)
+  );
+}
+
+/** Whether zone mates fetch the same: who of them shows what decides who fetches from outside. */
+function hasMates(state: SchedulerState): boolean {
+  for (const { crossing } of state.packs.values()) if (crossing) return true;
+  return false;
 }
 
 /** What others show moves the frontier of leases: who might read next looks at once. */

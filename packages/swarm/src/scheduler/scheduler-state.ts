@@ -5,7 +5,7 @@ import { unlimitedAllowance } from '../budget/budget-events.ts';
 import type { OriginAllowance } from '../budget/budget-events.ts';
 import type { PeerId } from '../ports/network.ts';
 import type { CrossingState } from './crossing-state.ts';
-import type { FetchAction, FetchWant } from './fetch-events.ts';
+import type { FetchAction, FetchEvent, FetchWant } from './fetch-events.ts';
 import { createFlightTable } from './flight.ts';
 import type { FlightTable } from './flight.ts';
 import type { LeaseState } from './lease-state.ts';
@@ -57,6 +57,8 @@ export interface SchedulerState {
   readonly pieceTimeMs: Smoothed;
   readonly gapMs: Smoothed;
   nextRequest: number;
+  /** What peers have said since the window is full. */
+  readonly news: Extract<FetchEvent, { readonly kind: 'peerChanged' }>[];
   /** No fetch gives up before. */
   giveUpAtMs: number;
   /** What was said last of when to be woken; Infinity: not at all. Undefined since something changed. */
@@ -126,6 +128,7 @@ export function createSchedulerState(
     pieceTimeMs: createSmoothed(50),
     gapMs: createSmoothed(100),
     nextRequest: 1,
+    news: [],
     giveUpAtMs: Infinity,
     wakeAtMs: undefined,
     filled: { flights: -1, gains: -1, untilMs: 0 },
