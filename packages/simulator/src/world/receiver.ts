@@ -33,9 +33,13 @@ export interface Receiver {
   die(): void;
 }
 
+/** Progress of what is younger is not told: nobody takes it for late. */
+const SWEEP_AGE_MS = 80;
+
 interface Outgoing {
   transfer?: Transfer | undefined;
   seenBytes: number;
+  readonly sinceMs: number;
   readonly passedBytes: () => number;
   /** Tells the other side that it is not wanted any more. */
   readonly cancel: () => void;
@@ -84,6 +88,7 @@ export function createReceiver(node: SimNode): Receiver {
     const own: Outgoing = {
       transfer: undefined,
       seenBytes: 0,
+      sinceMs: world.queue.nowMs,
       passedBytes: () => own.transfer?.passedBytes() ?? 0,
       cancel() {
         isOver = true;
@@ -150,6 +155,7 @@ export function createReceiver(node: SimNode): Receiver {
     const own: Outgoing = {
       transfer: undefined,
       seenBytes: 0,
+      sinceMs: world.queue.nowMs,
       passedBytes: () => own.transfer?.passedBytes() ?? 0,
       cancel() {
         world.wire.send(node.endpoint, to, () => seeder.withdraw(ask));
@@ -190,7 +196,13 @@ export function createReceiver(node: SimNode): Receiver {
     const read = startOriginRead(node, action, {
       arrived: ({ request: number, piece, mask }) => {
         if (isDead) return;
-        outgoing.set(number, { seenBytes: 0, passedBytes: () => 0, cancel() {}, missed() {} });
+        outgoing.set(number, {
+          seenBytes: 0,
+          sinceMs: world.queue.nowMs,
+          passedBytes: () => 0,
+          cancel() {},
+          missed() {},
+        });
         receive(number, { pack: action.pack, piece, mask }, true, false);
       },
       failed: () => {
@@ -202,7 +214,14 @@ export function createReceiver(node: SimNode): Receiver {
       over: () => void outgoing.delete(request),
     });
     const cancel = (): void => read.cancel();
-    outgoing.set(request, { seenBytes: 0, passedBytes: read.passedBytes, cancel, missed: cancel, isRead: true });
+    outgoing.set(request, {
+      seenBytes: 0,
+      sinceMs: world.queue.nowMs,
+      passedBytes: read.passedBytes,
+      cancel,
+      missed: cancel,
+      isRead: true,
+    });
   };
 
   return {
@@ -218,6 +237,7 @@ export function createReceiver(node: SimNode): Receiver {
     },
     sweep() {
       for (const [request, own] of outgoing) {
+        if (world.queue.nowMs - own.sinceMs < SWEEP_AGE_MS) continue;
         const passed = own.passedBytes();
         if (passed <= own.seenBytes) continue;
         own.seenBytes = passed;

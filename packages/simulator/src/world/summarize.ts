@@ -12,7 +12,7 @@ export function summarize(world: World, bound: Bound, events: number): Simulatio
   const makespanMs = ends.reduce((latest, end) => Math.max(latest, end), 0);
   const at = (part: number): number =>
     durations[Math.min(durations.length - 1, Math.floor(part * durations.length))] ?? 0;
-  const originBytes = net.linkBytes(topology.origin);
+  const originBytes = Math.round(net.linkBytes(topology.origin));
   const crossZoneBytes =
     storm.zones.length > 1 ? topology.zoneDown.reduce((sum, link) => sum + net.linkBytes(link), 0) : 0;
   return {
@@ -30,8 +30,8 @@ export function summarize(world: World, bound: Bound, events: number): Simulatio
       originBytes,
       uniqueBytes: bound.uniqueBytes,
       originAmplification: bound.uniqueBytes === 0 ? 0 : originBytes / bound.uniqueBytes,
-      duplicateBytes: counts.wastedBytes,
-      crossZoneBytes,
+      duplicateBytes: Math.round(counts.wastedBytes),
+      crossZoneBytes: Math.round(crossZoneBytes),
       badChunksAccepted: checked.badChunksAccepted,
       invariantsBroken: checked.brokenCount,
     },

@@ -60,8 +60,8 @@ describe('the pace of a link', () => {
     const pace = createLinkPace();
     receive(pace, 200, 1);
     expect(pace.tellAfterMs(1)).toBeCloseTo(8.39, 1);
-    expect(pace.tellAfterMs(2)).toBe(50);
-    expect(pace.tellAfterMs(Infinity)).toBe(50);
+    expect(pace.tellAfterMs(2)).toBe(80);
+    expect(pace.tellAfterMs(Infinity)).toBe(80);
     const fast = createLinkPace();
     receive(fast, 200, 10);
     expect([fast.tellAfterMs(0), fast.tellAfterMs(2)]).toEqual([1, 10]);
