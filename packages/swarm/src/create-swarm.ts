@@ -5,12 +5,12 @@ import type { Clock, Logger, Random } from '@quarry/runtime';
 import { budgetDefaults } from './budget/budget-events.ts';
 import { createInventory } from './inventory/inventory.ts';
 import { createMembership } from './membership/membership.ts';
-import { isOtherZone, isSameZone } from './membership/neighbours.ts';
+import { isOtherZone } from './membership/neighbours.ts';
 import { swarmOptions } from './options.ts';
 import type { ChosenSwarmOptions } from './options.ts';
 import type { Network, PeerId } from './ports/network.ts';
 import { protocols } from './protocol/protocol-names.ts';
-import type { PackChange, Role } from './scheduler/fetch-events.ts';
+import type { Role } from './scheduler/fetch-events.ts';
 import { createLinkPace } from './scheduler/link-pace.ts';
 import { createSeederLedger } from './scheduler/seeder-ledger.ts';
 import { createSenderSlots } from './scheduler/sender-slots.ts';
@@ -30,6 +30,7 @@ import { serveBlobs } from './transfer/serve-blobs.ts';
 import { serveNeeds } from './transfer/serve-needs.ts';
 import { servePieces } from './transfer/serve-pieces.ts';
 import { serveRecords } from './transfer/serve-records.ts';
+import { createPeerNews } from './transfer/peer-news.ts';
 import { createTrafficCounts } from './transfer/traffic-counts.ts';
 import { createUploadPacer } from './transfer/upload-pacer.ts';
 
@@ -103,16 +104,12 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   const slots = createSenderSlots(() => pace.slots);
   const membership = createMembership(deps, options);
   const banned = new Map<PeerId, string>();
-  const unreachableUntilMs = new Map<PeerId, number>();
-  const staleElsewhere = new Set<PackId>();
   const manifestFlights = createSingleFlight<Manifest | undefined>();
   const descriptorFlights = createSingleFlight<PackDescriptor | undefined>();
   const closing = new AbortController();
   const stops: (() => void)[] = [];
   let asks: AskServer | undefined;
-  let isZoned = false;
   let cancelLook = (): void => {};
-  let cancelElsewhere = (): void => {};
   let startedAtMs: number | undefined;
   let rates = {
     downloadBytesPerSecond: options.downloadBytesPerSecond,
@@ -132,7 +129,21 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     inventory.drop(peer);
     options.onBanned(peer, reason);
   };
-  const nodes = (): PeerId[] => [...membership.ready()].filter(([, role]) => role === 'node').map(([peer]) => peer);
+  const news = createPeerNews(
+    {
+      clock,
+      random,
+      logger,
+      membership,
+      inventory: () => inventory,
+      fetcher: () => fetcher,
+      isBanned: (peer) => banned.has(peer),
+      startedAtMs: () => startedAtMs,
+      signal: closing.signal,
+    },
+    options,
+  );
+  const nodes = (): PeerId[] => news.nodes();
 
   const inventory = createInventory(
     {
@@ -146,75 +157,13 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       holders: (pack, piece) => fetcher.holders(pack, piece),
       isWanted: (pack) => fetcher.wants(pack) !== undefined,
       ban,
-      onHaves: (peer, news) => {
-        const changes: PackChange[] = [];
-        for (const { pack, before } of news) {
-          const descriptor = fetcher.wants(pack);
-          if (!descriptor) continue;
-          const isDelta = before && membership.ready().get(peer) === 'node';
-          if (isDelta) changes.push({ pack, pieces: inventory.changed(peer, descriptor, before) });
-          else tellHaves(peer, pack);
-        }
-        if (changes.length > 0) fetcher.say({ kind: 'peerChanged', peer, packs: changes });
-      },
+      onHaves: (peer, changed) => news.haves(peer, changed),
       onWants: (changed) => {
-        for (const pack of changed === undefined ? fetcher.wanted() : [changed]) tellWanters(pack);
+        for (const pack of changed === undefined ? fetcher.wanted() : [changed]) news.wanters(pack);
       },
     },
     options,
   );
-
-  const tellHaves = (peer: PeerId, pack: PackId): void => {
-    const descriptor = fetcher.wants(pack);
-    if (!descriptor) return;
-    if (membership.ready().get(peer) === 'node') {
-      const masks = inventory.shown(peer, descriptor) ?? new Uint16Array(descriptor.pieceCount);
-      fetcher.say({ kind: 'peerHas', peer, pack, masks });
-    } else tellElsewhereSoon(pack);
-  };
-  /** Where all nodes are of one zone, zones say nothing. */
-  const isNear = (peer: PeerId): boolean => membership.isZoned && isSameZone(options.zone, zoneOf(peer));
-  /** Zone mates that fetch the pack, but for those that were lost: they bring nothing into the zone. */
-  const nearWanters = (pack: PackId): PeerId[] =>
-    membership.isZoned
-      ? [...inventory.seekers(pack)].filter((peer) => isNear(peer) && !unreachableUntilMs.has(peer))
-      : [];
-  const tellWanters = (pack: PackId): void => {
-    if (!fetcher.wants(pack)) return;
-    fetcher.say({ kind: 'wanters', pack, members: inventory.wanters(pack), near: nearWanters(pack) });
-  };
-  /** A member that is not connected, could be, and is no seeder: what it shows can be had by dialling it. */
-  const isElsewhere = (peer: PeerId): boolean =>
-    !membership.ready().has(peer) &&
-    !banned.has(peer) &&
-    membership.find(peer)?.record.role === 'node' &&
-    (unreachableUntilMs.get(peer) ?? 0) <= clock.now();
-  const tellElsewhere = (pack: PackId): void => {
-    const descriptor = fetcher.wants(pack);
-    if (descriptor) fetcher.say({ kind: 'elsewhere', pack, masks: inventory.shownBy(descriptor, isElsewhere) });
-  };
-  /** It walks all holders of the pack, and they speak often. */
-  const tellElsewhereSoon = (pack: PackId): void => {
-    if (staleElsewhere.size === 0) {
-      cancelElsewhere = clock.after(options.minAnnounceMs, () => {
-        const packs = [...staleElsewhere];
-        staleElsewhere.clear();
-        for (const stale of packs) tellElsewhere(stale);
-      });
-    }
-    staleElsewhere.add(pack);
-  };
-  const tellMembers = (): void => {
-    const members = [...membership.all()].flatMap(({ record }) => (record.role === 'node' ? [record.peer] : []));
-    const newsMs = Math.max(options.minAnnounceMs, (members.length + 1) * options.announceMsPerMember);
-    const isSettled = clock.now() - (startedAtMs ?? Infinity) >= options.memberTtlMs;
-    fetcher.say({ kind: 'members', members, newsMs, isSettled });
-  };
-  const tellSeeders = (): void => {
-    let count = 0;
-    for (const { record } of membership.all()) if (record.role === 'seeder') count += 1;
-    fetcher.say({ kind: 'seeders', count });
-  };
 
   /** Holds a fetch back until peers have said what they have: else all of it would be asked of the seeder. */
   const lookAround = async (added: readonly PackId[], signal: AbortSignal | undefined): Promise<void> => {
@@ -226,20 +175,6 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     }
     await inventory.ask(added, nodes(), signal);
   };
-  const seek = (pack: PackId, piece: number): void => {
-    const shows = inventory.holders(pack).filter((peer) => {
-      const descriptor = fetcher.wants(pack);
-      return isElsewhere(peer) && descriptor && (inventory.shown(peer, descriptor)?.[piece] ?? 0) !== 0;
-    });
-    const [peer] = shuffled(shows, random);
-    if (peer === undefined) return tellElsewhere(pack);
-    membership.connect(peer, { signal: closing.signal }).catch((error: unknown) => {
-      logger.debug('cannot reach a holder', { peer, pack, error: String(error) });
-      unreachableUntilMs.set(peer, clock.now() + options.unreachableMs);
-      if (!closing.signal.aborted) for (const wanted of fetcher.wanted()) tellElsewhereSoon(wanted);
-    });
-  };
-
   const fetcher = createFetcher(
     {
       network,
@@ -251,20 +186,12 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       linkPace: pace,
       getDescriptor: (pack, signal) => getDescriptor(pack, signal),
       wantsChanged: lookAround,
-      knownOf: (descriptor) => ({
-        shown: nodes().flatMap((peer) => {
-          const masks = inventory.shown(peer, descriptor);
-          return masks ? [{ peer, masks }] : [];
-        }),
-        elsewhere: inventory.shownBy(descriptor, isElsewhere),
-        wanters: inventory.wanters(descriptor.id),
-        nearWanters: nearWanters(descriptor.id),
-      }),
+      knownOf: (descriptor) => news.knownOf(descriptor),
       originDemand: (wantsReads, heldReads) => originBudget.demand(wantsReads, heldReads),
       pace: (bytes, waitingFor) => originBudget.take(bytes, waitingFor),
       ban,
       distrusted: () => [...banned.keys()],
-      seek,
+      seek: (pack, piece) => news.seek(pack, piece),
     },
     options,
   );
@@ -334,30 +261,13 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   };
 
   const onReady = (peer: PeerId, role: Role): void => {
-    unreachableUntilMs.delete(peer);
-    fetcher.say({ kind: 'peerJoined', peer, role, isNear: isNear(peer) });
-    if (role === 'seeder') originBudget.membersChanged();
-    tellSeeders();
-    if (role === 'seeder') return;
+    news.ready(peer, role);
+    if (role === 'seeder') return originBudget.membersChanged();
     const wanted = [...fetcher.wanted()];
-    for (const pack of wanted) {
-      tellHaves(peer, pack);
-      tellElsewhereSoon(pack);
-    }
     inventory.ask(wanted, [peer], closing.signal).catch(() => {});
   };
-  /** The first member of a second zone makes zone mates of those who are here, and the last one that goes strangers. */
-  const tellZones = (): void => {
-    if (isZoned === membership.isZoned) return;
-    isZoned = membership.isZoned;
-    for (const [peer, role] of membership.ready())
-      fetcher.say({ kind: 'peerJoined', peer, role, isNear: isNear(peer) });
-    for (const pack of fetcher.wanted()) tellWanters(pack);
-  };
   const onLost = (peer: PeerId): void => {
-    // It may be alive, but nobody should wait for what it shows until it has been seen again. Others are hung up on when they are one too many.
-    if (membership.isNeighbour(peer)) unreachableUntilMs.set(peer, clock.now() + options.unreachableMs);
-    fetcher.say({ kind: 'peerLeft', peer });
+    news.lost(peer);
     originBudget.membersChanged();
     asks?.peerGone(peer);
     inventory.disconnected(peer);
@@ -366,7 +276,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   /** Gossip gets lost: while something is missing that nobody shows, peers are asked again. */
   const lookAgain = (): void => {
     if (fetcher.load().unmetPieces > 0) inventory.ask([...fetcher.wanted()], nodes(), closing.signal).catch(() => {});
-    for (const [peer, untilMs] of unreachableUntilMs) if (untilMs <= clock.now()) unreachableUntilMs.delete(peer);
+    news.refresh();
     cancelLook = clock.after(options.lookAgainMs, lookAgain);
   };
 
@@ -398,9 +308,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         },
         membersChanged: () => {
           originBudget.membersChanged();
-          tellMembers();
-          tellSeeders();
-          tellZones();
+          news.membersChanged();
         },
         lastUsedMs: (peer) =>
           Math.max(traffic.lastUsedMs(peer) ?? -Infinity, originBudget.lastUsedMs(peer) ?? -Infinity),
@@ -411,7 +319,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       if (closing.signal.aborted) return;
       closing.abort(new SwarmError('SWARM_CLOSED', 'the swarm is closed'));
       cancelLook();
-      cancelElsewhere();
+      news.stop();
       fetcher.close();
       originBudget.stop();
       asks?.stop();

@@ -113,6 +113,24 @@ describe('without a seeder', () => {
     expect(reports.reduce((sum, { duplicateBytes }) => sum + duplicateBytes, 0)).toBe(0);
   });
 
+  test('in a cluster that has stood for long those who come first among all begin at once, and each byte is still read once', async () => {
+    for (const [standingMs, hasBegun] of [
+      [40_000, true],
+      [0, false],
+    ] as const) {
+      world = createMemoryWorld(40);
+      const origin = createOrigin([image]);
+      const nodes = await nodesWithoutSeeder(6);
+      await world.clock.advance(standingMs);
+      const fetches = nodes.map((node) => node.swarm.fetch(wantAll([image]), { lastResort: origin }));
+      await world.clock.advance(leaseGraceMs / 2);
+      expect(origin.reads > 0).toBe(hasBegun);
+      await world.until(Promise.all(fetches), 30_000);
+      expect(origin.readBytes).toBe(unique);
+      await world.close();
+    }
+  });
+
   test('an origin at which each piece takes seconds is still read once', async () => {
     world = createMemoryWorld(36);
     const origin = createOrigin([image], { piecesPerSecond: 1.5 });
