@@ -47,6 +47,7 @@ export function createSeederSlots({ minSlots, maxSlots }: SeederSlotsOptions): S
       }
       before = undefined;
       if (!helped) return;
+      rest = 0; // what helped may help again
     }
     rest -= 1;
     if (rate < best * FULL ? rest <= REST_BATCHES / 2 : rest <= 0) {
