@@ -15,7 +15,8 @@ export interface LinkPace {
   /**
    * How long news of a piece that has come may wait to be told together with more, when so many connected peers show it already: some pieces' time,
    * or telling costs more than it brings. What hardly anybody has is told almost at once, for a piece that has just left the store is what all
-   * wait for: at 10 Gbit/s and 100 nodes that takes the lag behind the bound from 0.27 to 0.18 (512 pieces; 0.20 if only what a seeder gave is hurried, 0.16 if news with two holders are).
+   * wait for: at 10 Gbit/s and 100 nodes that takes the lag behind the bound from 0.27 to 0.18 (512 pieces; to 0.20 if only what a seeder gave is
+   * hurried, to 0.16 if news of what two others have is).
    */
   tellAfterMs(holders: number): number;
   /** The fastest seen lately, bytes per second; 0 before anything was measured. */
@@ -43,13 +44,14 @@ const PER_PIECE = { slots: 3, queue: 3 };
 const MAX_PIECES_OF_DELAY = 8;
 /** The rate is that of so many pieces in a row: fewer and it is chance. */
 const BATCH_PIECES = 64;
-/** Haves 10 ms old cost nothing at 10 Gbit/s, 80 ms 0.002 of the bound at 1 Gbit/s (simulated, 100 nodes). */
 /** Until something is known: 1 Gbit/s. */
 const FIRST_PIECE_MS = 8.4;
+/** News 10 ms old cost nothing at 10 Gbit/s, and 80 ms old 0.002 of the bound at 1 Gbit/s (simulated, 100 nodes). */
 const TELL_PIECES = 10;
-const RARE_HOLDERS = 1;
 const MIN_TELL_MS = 10;
 const MAX_TELL_MS = 80;
+/** So many connected peers that show a piece make no crowd. */
+const RARE_HOLDERS = 1;
 /** What was seen so long ago may be another link. */
 const FORGET_MS = 60_000;
 
