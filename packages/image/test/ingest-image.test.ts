@@ -284,6 +284,10 @@ function countingStages(
       check('append');
       await stage.append(buffers, waiting);
     },
+    async appendFrame(frame, plainBytes, waiting) {
+      check('append');
+      await stage.appendFrame(frame, plainBytes, waiting);
+    },
     async finish(descriptor, waiting) {
       check('finish');
       await stage.finish(descriptor, waiting);

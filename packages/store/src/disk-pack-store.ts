@@ -141,6 +141,18 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
           return out;
         });
       }),
+    readStored: (id, piece, { signal } = {}) =>
+      calls.run(signal, async () => {
+        const pack = known.get(id);
+        return await reading(pack, async (descriptor) => {
+          if (!Number.isInteger(piece) || piece < 0 || piece >= descriptor.pieceCount)
+            throw new TypeError(`pack ${id} has no piece ${piece}`);
+          const run = pieceChunks(descriptor, piece);
+          const out = new Uint8Array(maskedBytes(descriptor, piece, fullPieceMask(descriptor, piece)));
+          await io.read(pack, descriptor, [run], out);
+          return { encoding: 'plain', bytes: out };
+        });
+      }),
     readChunks: (id, first, count, { into, signal } = {}) =>
       calls.run(signal, async () => {
         const pack = known.get(id);
@@ -186,7 +198,12 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       calls.check();
       let pinnedPacks = 0;
       for (const { id } of known.all()) if (holds.isPinned(id)) pinnedPacks += 1;
-      return { packs: known.size, presentBytes: known.presentBytes(), pinnedPacks };
+      return {
+        packs: known.size,
+        presentBytes: known.presentBytes(),
+        storedBytes: known.presentBytes(),
+        pinnedPacks,
+      };
     },
     dropChunks: (id, chunks, { signal } = {}) =>
       calls.run(signal, async () => {

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { packBytes } from '@quarry/content';
+import { decodePiece, packBytes } from '@quarry/content';
 import type { PackDescriptor, PackStage } from '@quarry/content';
 import { StoreError, ioError } from './errors.ts';
 import type { FreeSpace } from './free-space.ts';
@@ -68,16 +68,18 @@ export function createDiskPackStage(deps: DiskPackStageDeps): DiskPackStage {
     return removing;
   };
 
+  const append: PackStage['append'] = (buffers, { signal } = {}) =>
+    attempt(signal, async () => {
+      const position = stagedBytes;
+      const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+      stagedBytes += bytes;
+      const writing = write(buffers, bytes, position);
+      appending.add(writing);
+      await writing.finally(() => appending.delete(writing));
+    });
   const stage: PackStage = {
-    append: (buffers, { signal } = {}) =>
-      attempt(signal, async () => {
-        const position = stagedBytes;
-        const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
-        stagedBytes += bytes;
-        const writing = write(buffers, bytes, position);
-        appending.add(writing);
-        await writing.finally(() => appending.delete(writing));
-      }),
+    append,
+    appendFrame: (frame, plainBytes, waiting) => append([decodePiece(frame, plainBytes)], waiting),
     finish: (descriptor, { signal } = {}) =>
       attempt(signal, async () => {
         await Promise.allSettled(appending);

@@ -1,3 +1,4 @@
+import { decodePiece } from '../piece-encoding.ts';
 import { packBytes } from '../pack-descriptor.ts';
 import type { PackDescriptor } from '../pack-descriptor.ts';
 import type { PackStage } from '../ports/pack-store.ts';
@@ -29,15 +30,16 @@ export function createMemoryPackStage(deps: MemoryPackStageDeps): PackStage {
     }
   };
 
+  const append: PackStage['append'] = async (appended, { signal } = {}) =>
+    attempt(signal, () => {
+      for (const buffer of appended) {
+        buffers.push(new Uint8Array(buffer)); // a Buffer's slice would be no copy
+        stagedBytes += buffer.length;
+      }
+    });
   return {
-    async append(appended, { signal } = {}) {
-      attempt(signal, () => {
-        for (const buffer of appended) {
-          buffers.push(new Uint8Array(buffer)); // a Buffer's slice would be no copy
-          stagedBytes += buffer.length;
-        }
-      });
-    },
+    append,
+    appendFrame: async (frame, plainBytes, waiting) => append([decodePiece(frame, plainBytes)], waiting),
     async finish(descriptor, { signal } = {}) {
       attempt(signal, () => {
         const expectedBytes = packBytes(descriptor);

@@ -188,6 +188,15 @@ export function createMemoryPackStore(): PackStore {
       const inMask = Array.from({ length: count }, (_, i) => first + i).filter((_, i) => (mask >> i) & 1);
       return read(pack, inMask, undefined);
     },
+    async readStored(pack, piece, { signal } = {}) {
+      enter(signal);
+      const { descriptor } = getPack(pack);
+      if (!Number.isInteger(piece) || piece < 0 || piece >= descriptor.pieceCount)
+        throw new TypeError(`pack ${pack} has no piece ${piece}`);
+      const { first, count } = pieceChunks(descriptor, piece);
+      const chunks = Array.from({ length: count }, (_, i) => first + i);
+      return { encoding: 'plain', bytes: read(pack, chunks, undefined) };
+    },
     async readChunks(pack, firstChunk, count, { into, signal } = {}) {
       enter(signal);
       const { descriptor } = getPack(pack);
@@ -275,7 +284,7 @@ export function createMemoryPackStore(): PackStore {
       enter();
       const pinned = new Set([...pins.values()].flatMap((ids) => [...ids]));
       const pinnedPacks = [...packs.keys()].filter((id) => pinned.has(id)).length;
-      return { packs: packs.size, presentBytes: keptBytes(), pinnedPacks };
+      return { packs: packs.size, presentBytes: keptBytes(), storedBytes: keptBytes(), pinnedPacks };
     },
     onPresent(listener) {
       enter();

@@ -1,6 +1,7 @@
 import type { ChunkSet } from '../chunk-set.ts';
 import type { Domain, PackId } from '../ids.ts';
 import type { PackDescriptor } from '../pack-descriptor.ts';
+import type { Encoding } from '../piece-encoding.ts';
 import type { VerifiedPiece } from '../verified-piece.ts';
 
 /** Where a chunk lies: its pack and its number within it. */
@@ -45,6 +46,15 @@ export interface PackStore {
   stagePack(waiting?: Waiting): Promise<PackStage>;
   /** The masked chunks of a piece, plain, in ascending order. The caller owns the buffer. */
   readPiece(pack: PackId, piece: number, mask: number, waiting?: Waiting): Promise<Uint8Array>;
+  /**
+   * A whole piece as it is kept: plain, or as a zstd frame of all its chunks; for sending on. A frame is what it was when it was written (checked), its
+   * chunks are not hashed. Into `into` where that is long enough, else into a new buffer.
+   */
+  readStored(
+    pack: PackId,
+    piece: number,
+    options?: Waiting & { readonly into?: Uint8Array | undefined },
+  ): Promise<StoredPiece>;
   /** `count` consecutive chunks into `into` (exactly their plain bytes long) or into a new buffer. */
   readChunks(
     pack: PackId,
@@ -60,7 +70,7 @@ export interface PackStore {
   pin(packs: Iterable<PackId>, reason: string): Promise<void>;
   unpin(reason: string): Promise<void>;
   pins(): Promise<ReadonlyMap<string, readonly PackId[]>>;
-  /** Evicts packs by least recent use until at most `maxBytes` of chunk data is kept. */
+  /** Evicts packs by least recent use until at most `maxBytes` of chunk data is kept, counted as it is kept (encoded). */
   evict(maxBytes: number, waiting?: Waiting): Promise<EvictionReport>;
   /** Re-hashes every present chunk, and drops from presence what is bad. */
   verify(options?: Waiting & { readonly onProgress?: (progress: VerifyProgress) => void }): Promise<VerifyReport>;
@@ -79,6 +89,8 @@ export interface PackStore {
  * which hashes the very bytes that it appends. Laws:
  * - `append` puts the buffers' bytes after all those appended before. Calls may overlap: their order alone decides where bytes land. The caller
  *   keeps the buffers, and must not change them before the call resolves. After one call has failed, every later one and `finish` reject too.
+ * - `appendFrame` is an `append` of `plainBytes` bytes that come as the zstd frame they were encoded to, and may be kept as that: where the frame turns out
+ *   to be one piece of the pack. It may hold several pieces (nobody knows how large pieces are before the pack is full), never a part of one.
  * - `finish` waits for every append, adds the pack and makes all its chunks present as `writePiece` does (durable with the next `sync`, listeners
  *   called once per piece). A pack known before, wholly or partly present or leased, becomes wholly present. Rejects with STORE_STAGE_MISMATCH, and
  *   drops the stage, if the bytes appended are not as many as the descriptor's.
@@ -87,8 +99,14 @@ export interface PackStore {
  */
 export interface PackStage {
   append(buffers: readonly Uint8Array[], waiting?: Waiting): Promise<void>;
+  appendFrame(frame: Uint8Array, plainBytes: number, waiting?: Waiting): Promise<void>;
   finish(descriptor: PackDescriptor, waiting?: Waiting): Promise<void>;
   discard(): Promise<void>;
+}
+
+export interface StoredPiece {
+  readonly encoding: Encoding;
+  readonly bytes: Uint8Array;
 }
 
 export interface PackInventory {
@@ -126,5 +144,7 @@ export interface StoreUsage {
   readonly packs: number;
   /** Plain bytes of present chunks. */
   readonly presentBytes: number;
+  /** Bytes that they take as they are kept. What `evict` counts. */
+  readonly storedBytes: number;
   readonly pinnedPacks: number;
 }

@@ -82,7 +82,7 @@ export function createExchangeClient(deps: ExchangeClientDeps, options: Exchange
   const exchange = async (
     pool: Pool,
     [peer, protocol, bytes]: readonly [PeerId, string, Uint8Array],
-    { maxBytes, onProgress, signal, idleTimeoutMs = options.idleTimeoutMs }: ExchangeOptions,
+    { maxBytes, buffers, onProgress, signal, idleTimeoutMs = options.idleTimeoutMs }: ExchangeOptions,
   ): Promise<Uint8Array> => {
     // One controller for all that can end it early: the caller, a stall, the network closing.
     const ending = new AbortController();
@@ -101,17 +101,27 @@ export function createExchangeClient(deps: ExchangeClientDeps, options: Exchange
       await used.send(requestFrame(bytes), watch.touch);
       const head = new Uint8Array(ANSWER_HEAD_BYTES);
       await used.fill(head, watch.touch);
-      const answer = answerBuffer(head, maxBytes, { peer, protocol });
-      if (answer instanceof Uint8Array) {
+      const byteLength = answerLength(head, maxBytes, { peer, protocol });
+      if (byteLength instanceof Error) {
+        keep(pool, used);
+        stream = undefined;
+        throw byteLength;
+      }
+      watch.pause(); // the peer is not to blame for our lack of room
+      const answer = await (buffers ? buffers.take(byteLength, ending) : newBuffer(byteLength));
+      watch.touch();
+      try {
         await used.fill(answer, (filledBytes) => {
           watch.touch();
           onProgress?.(filledBytes);
         });
+      } catch (error) {
+        buffers?.give(answer);
+        throw error;
       }
       keep(pool, used);
       stream = undefined;
-      if (answer instanceof Uint8Array) return answer;
-      throw answer;
+      return answer;
     } catch (error) {
       stream?.abort(asError(error));
       // libp2p has its own error for an aborted signal; ours says why.
@@ -144,15 +154,17 @@ export function createExchangeClient(deps: ExchangeClientDeps, options: Exchange
   };
 }
 
-/**
- * Where the answer goes, or the error that is its answer. Checked against the caller's cap first; not zeroed: it is handed out only when
- * every byte has been written. Throws what makes the stream useless.
- */
-function answerBuffer(
+/** Not zeroed: it is handed out only when every byte has been written. */
+function newBuffer(byteLength: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(byteLength).buffer);
+}
+
+/** How long the answer is, checked against the caller's cap, or the error that is the answer. Throws what makes the stream useless. */
+function answerLength(
   bytes: Uint8Array,
   maxBytes: number,
   asked: { readonly peer: PeerId; readonly protocol: string },
-): Uint8Array | SwarmError {
+): number | SwarmError {
   const head = parseAnswerHead(bytes);
   if (head === undefined) throw new SwarmError('SWARM_BAD_MESSAGE', 'the peer sent no answer head', { details: asked });
   if (head === 'refused') return new SwarmError('SWARM_REFUSED', 'the peer refused', { details: asked });
@@ -167,7 +179,7 @@ function answerBuffer(
       { details: { ...asked, byteLength, maxBytes } },
     );
   }
-  return new Uint8Array(Buffer.allocUnsafeSlow(byteLength).buffer);
+  return byteLength;
 }
 
 function stalled(peer: PeerId, protocol: string, idleTimeoutMs: number): SwarmError {

@@ -4,6 +4,8 @@ import type { Clock } from '@quarry/runtime';
 export interface StallWatch {
   /** Bytes moved. Handed around as a callback. */
   readonly touch: () => void;
+  /** Nothing is expected to move until the next `touch`. */
+  pause(): void;
   stop(): void;
 }
 
@@ -13,7 +15,7 @@ export function watchForStall(clock: Clock, idleMs: number, onStall: () => void)
   const arm = (ms: number): void => {
     cancel = clock.after(ms, () => {
       const leftMs = lastMs + idleMs - clock.now();
-      if (leftMs > 0) arm(leftMs);
+      if (leftMs > 0) arm(Math.min(idleMs, leftMs));
       else onStall();
     });
   };
@@ -21,6 +23,9 @@ export function watchForStall(clock: Clock, idleMs: number, onStall: () => void)
   return {
     touch: () => {
       lastMs = clock.now();
+    },
+    pause: () => {
+      lastMs = Infinity;
     },
     stop: () => cancel(),
   };

@@ -25,12 +25,30 @@ export interface Request {
  */
 export type Answer =
   | Uint8Array
-  | { readonly byteLength: number; readonly parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array> };
+  | {
+      readonly byteLength: number;
+      readonly parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+      /**
+       * Called once when the carrier needs no byte of the parts any more: they have left, or never will. A carrier that cannot know when bytes have left
+       * never calls it.
+       */
+      readonly release?: (() => void) | undefined;
+    };
+
+/** Gives room for answers. What was taken is the caller's of `request` when that resolves, and has been given back when it rejects. */
+export interface AnswerBuffers {
+  /** Exactly `bytes` long. Waits while too much is out. Rejects with the signal's reason. */
+  take(bytes: number, waiting: { readonly signal: AbortSignal }): Promise<Uint8Array>;
+  /** Takes back what an answer that broke off had been put into. */
+  give(buffer: Uint8Array): void;
+}
 
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** A longer answer is refused by its declared length (SWARM_TOO_LARGE) before anything is allocated for it. */
   readonly maxBytes: number;
+  /** Where the answer is put; default: a new buffer. The carrier takes one per answer and reads on when it has it. */
+  readonly buffers?: AnswerBuffers | undefined;
   /** Called as bytes of the answer arrive, with how many have so far. Must not throw. */
   readonly onProgress?: ((receivedBytes: number) => void) | undefined;
 }

@@ -58,7 +58,7 @@ export function evictingLaws({ open }: Laws): void {
     expect(await store.findPack(id)).toBeUndefined();
     await expectCode(store.readChunks(id, 0, 1), 'STORE_PACK_UNKNOWN');
     await expectCode(store.writePiece(pack.piece(0)), 'STORE_PACK_UNKNOWN');
-    expect(store.usage()).toEqual({ packs: 0, presentBytes: 0, pinnedPacks: 0 });
+    expect(store.usage()).toMatchObject({ packs: 0, presentBytes: 0, pinnedPacks: 0 });
   });
 
   test('an evicted pack can be added again and is empty then', async () => {

@@ -103,6 +103,6 @@ export function stateLaws({ open }: Laws): void {
       strayFiles: [],
     });
     expect(await store.pins()).toEqual(new Map());
-    expect(store.usage()).toEqual({ packs: 0, presentBytes: 0, pinnedPacks: 0 });
+    expect(store.usage()).toMatchObject({ packs: 0, presentBytes: 0, pinnedPacks: 0 });
   });
 }
