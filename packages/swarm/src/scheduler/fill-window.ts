@@ -2,8 +2,9 @@ import { maskedBytes } from '@quarry/content';
 import type { Flight } from './flight.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
 import { roomForFar } from './plan-crossings.ts';
+import { availableFor, preferredFetch } from './prefer-short.ts';
 import { pickIndex, watchFrom } from './scheduler-state.ts';
-import type { SchedulerState } from './scheduler-state.ts';
+import type { FetchState, SchedulerState } from './scheduler-state.ts';
 import type { WantedPack } from './wanted-pack.ts';
 
 interface PieceChoice {
@@ -43,6 +44,16 @@ function askPeers(state: SchedulerState): void {
       continue;
     }
     const { near, far } = askable(state);
+    const shortest = preferredFetch(state);
+    if (shortest) {
+      const helps = (peer: SchedulerPeer): boolean => availableFor(peer, shortest) > 0;
+      const peer = leastLoaded(state, far.filter(helps)) ?? leastLoaded(state, near.filter(helps));
+      const choice = peer && choosePiece(state, peer, shortest);
+      if (choice) {
+        sendRequest(state, peer, choice, undefined);
+        continue;
+      }
+    }
     // What must cross goes first: the whole zone waits for it.
     const peer = leastLoaded(state, far) ?? leastLoaded(state, near);
     const choice = peer && choosePiece(state, peer);
@@ -133,9 +144,10 @@ function loadOf(peer: SchedulerPeer): number {
 }
 
 /** Every open piece of the peer is equally likely to be looked at first, whatever pack it is in. */
-function choosePiece(state: SchedulerState, peer: SchedulerPeer): PieceChoice | undefined {
-  let skip = pickIndex(state.random, peer.available);
+function choosePiece(state: SchedulerState, peer: SchedulerPeer, of?: FetchState): PieceChoice | undefined {
+  let skip = pickIndex(state.random, of ? availableFor(peer, of) : peer.available);
   for (const [pack, { available }] of peer.packs) {
+    if (of && !of.needs.has(pack)) continue;
     if (skip >= available) {
       skip -= available;
       continue;
