@@ -130,27 +130,24 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
         stages.add(diskStage);
         return diskStage.stage;
       }),
-    readPiece: (id, piece, mask, { signal } = {}) =>
+    readPiece: (id, piece, mask, { into, signal } = {}) =>
       calls.run(signal, async () => {
         const pack = known.get(id);
         return await reading(pack, async (descriptor) => {
           if (!isPiece(descriptor, piece, mask))
             throw new TypeError(`pack ${id} has no piece ${piece} with mask ${mask}`);
-          const out = new Uint8Array(maskedBytes(descriptor, piece, mask));
+          const bytes = maskedBytes(descriptor, piece, mask);
+          const out = into && into.length >= bytes ? into.subarray(0, bytes) : new Uint8Array(bytes);
           await io.read(pack, descriptor, maskRuns(pieceChunks(descriptor, piece).first, mask), out);
           return out;
         });
       }),
-    readStored: (id, piece, { signal } = {}) =>
+    readStored: (id, piece, { into, signal } = {}) =>
       calls.run(signal, async () => {
         const pack = known.get(id);
         return await reading(pack, async (descriptor) => {
-          if (!Number.isInteger(piece) || piece < 0 || piece >= descriptor.pieceCount)
-            throw new TypeError(`pack ${id} has no piece ${piece}`);
-          const run = pieceChunks(descriptor, piece);
-          const out = new Uint8Array(maskedBytes(descriptor, piece, fullPieceMask(descriptor, piece)));
-          await io.read(pack, descriptor, [run], out);
-          return { encoding: 'plain', bytes: out };
+          if (!isPiece(descriptor, piece, 1)) throw new TypeError(`pack ${id} has no piece ${piece}`);
+          return await io.readStored(pack, descriptor, piece, into);
         });
       }),
     readChunks: (id, first, count, { into, signal } = {}) =>
@@ -201,7 +198,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       return {
         packs: known.size,
         presentBytes: known.presentBytes(),
-        storedBytes: known.presentBytes(),
+        storedBytes: known.storedBytes(),
         pinnedPacks,
       };
     },

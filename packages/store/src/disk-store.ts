@@ -11,7 +11,7 @@ import type { DiskPackStore } from './disk-pack-store.ts';
 import { ioError } from './errors.ts';
 import { storeSettings } from './options.ts';
 import type { StoreOptions, StoreSettings } from './options.ts';
-import { lockedError, namesIn, openStoreDirectory, removeHolder, writeHolder } from './store-directory.ts';
+import { lockedError, markFormat, namesIn, openStoreDirectory, removeHolder, writeHolder } from './store-directory.ts';
 import type { StoreDirectory } from './store-directory.ts';
 
 /** Packs and images of one directory, behind their ports. */
@@ -41,6 +41,7 @@ export async function createDiskStore(
     // The directory is ours from here on.
     await writeHolder(directory, logger);
     lifecycle.onClose('the holder file', () => removeHolder(directory));
+    await markFormat(directory);
     await clearStages(directory);
     const packs = await openDiskPackStore({ clock, logger, database, directory }, settings);
     lifecycle.onClose('the packs', () => packs.close());

@@ -14,7 +14,7 @@ export async function evictPacks(engine: PackEngine, maxBytes: number, check: ()
     hasProgress = false;
     const candidates = Array.from(known.all(), (pack) => ({
       id: pack,
-      bytes: pack.presence.presentBytes,
+      bytes: pack.presence.storedBytes,
       usedAt: pack.usedAt,
       isHeld: pack.users > 0 || holds.isHeld(pack.id),
     }));
@@ -23,10 +23,10 @@ export async function evictPacks(engine: PackEngine, maxBytes: number, check: ()
       if (!(await roster.remove(pack))) continue;
       hasProgress = true;
       evictedPacks += 1;
-      evictedBytes += pack.presence.presentBytes;
+      evictedBytes += pack.presence.storedBytes;
     }
   }
   let heldBytes = 0;
-  for (const pack of known.all()) if (holds.isHeld(pack.id)) heldBytes += pack.presence.presentBytes;
-  return { evictedPacks, evictedBytes, keptBytes: known.presentBytes(), heldBytes };
+  for (const pack of known.all()) if (holds.isHeld(pack.id)) heldBytes += pack.presence.storedBytes;
+  return { evictedPacks, evictedBytes, keptBytes: known.storedBytes(), heldBytes };
 }

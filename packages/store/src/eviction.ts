@@ -1,5 +1,6 @@
 export interface EvictionCandidate<Id> {
   readonly id: Id;
+  /** As they are kept. */
   readonly bytes: number;
   readonly usedAt: number;
   /** Pinned, leased or being read or written now. */

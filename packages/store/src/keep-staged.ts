@@ -19,11 +19,12 @@ export async function keepStaged(engine: PackEngine, file: StagedFile, descripto
   let isOurs = true;
   try {
     pack = await engine.roster.enter(descriptor);
+    // A record may name chunks of a file that is gone: they must not come back with another.
+    while (!pack.hasFile && pack.presence.isRecordAhead && !pack.isGone) await engine.marks.settle(pack);
     if (pack.hasFile) await copyStaged(engine, pack, file, descriptor);
     else {
-      await moveStaged(engine, pack, file);
+      await moveStaged(engine, pack, file, descriptor);
       isOurs = false;
-      markStaged(engine, pack, descriptor);
     }
     engine.known.touch(pack);
   } catch (error) {
@@ -34,19 +35,28 @@ export async function keepStaged(engine: PackEngine, file: StagedFile, descripto
   }
 }
 
-async function moveStaged(engine: PackEngine, pack: KnownPack, file: StagedFile): Promise<void> {
+async function moveStaged(
+  engine: PackEngine,
+  pack: KnownPack,
+  file: StagedFile,
+  descriptor: PackDescriptor,
+): Promise<void> {
   const path = packFile(engine.directory.packs, pack.id);
-  // Writers of pieces wait for the file, or they would make one of their own in its place.
+  const move = async (): Promise<void> => {
+    await rename(file.path, path);
+    engine.files.adopt(path, file.handle);
+    engine.files.markWritten(path);
+    markStaged(engine, pack, descriptor);
+  };
+  // Writers of pieces wait for the file, or they would make one of their own in its place, and for its chunks to be present, or they would write over them.
   pack.hasFile = true;
-  pack.fileReady = rename(file.path, path).finally(() => (pack.fileReady = undefined));
+  pack.fileReady = move().finally(() => (pack.fileReady = undefined));
   try {
     await pack.fileReady;
   } catch (error) {
     pack.hasFile = false;
     throw error;
   }
-  engine.files.adopt(path, file.handle);
-  engine.files.markWritten(path);
 }
 
 function markStaged({ marks, batcher, onPresent }: PackEngine, pack: KnownPack, descriptor: PackDescriptor): void {

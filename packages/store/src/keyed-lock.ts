@@ -1,11 +1,11 @@
 /** One piece of work at a time per key, in the order of asking. */
-export interface KeyedLock {
-  run<T>(key: string, work: () => Promise<T>): Promise<T>;
-  isBusy(key: string): boolean;
+export interface KeyedLock<Key> {
+  run<T>(key: Key, work: () => Promise<T>): Promise<T>;
+  isBusy(key: Key): boolean;
 }
 
-export function createKeyedLock(): KeyedLock {
-  const last = new Map<string, Promise<unknown>>();
+export function createKeyedLock<Key extends string | number>(): KeyedLock<Key> {
+  const last = new Map<Key, Promise<unknown>>();
   return {
     async run(key, work) {
       const before = last.get(key);

@@ -42,6 +42,7 @@ export interface KnownPacks {
   takeTouched(): KnownPack[];
   readonly size: number;
   presentBytes(): number;
+  storedBytes(): number;
 }
 
 export function createKnownPacks(deps: { readonly wallMs: () => number; readonly onTouch: () => void }): KnownPacks {
@@ -100,6 +101,11 @@ export function createKnownPacks(deps: { readonly wallMs: () => number; readonly
     presentBytes() {
       let bytes = 0;
       for (const { presence } of byId.values()) bytes += presence.presentBytes;
+      return bytes;
+    },
+    storedBytes() {
+      let bytes = 0;
+      for (const { presence } of byId.values()) bytes += presence.storedBytes;
       return bytes;
     },
   };

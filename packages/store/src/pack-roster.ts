@@ -49,7 +49,7 @@ export interface PackRosterDeps {
 
 export function createPackRoster(deps: PackRosterDeps): PackRoster {
   const { packs, database, files, descriptors, known, logger } = deps;
-  const locks = createKeyedLock();
+  const locks = createKeyedLock<PackId>();
   /** Gone packs whose records could not be deleted. Added again, their old marks must go before a byte is written. */
   const undeleted = new Set<PackId>();
 

@@ -5,30 +5,42 @@ import {
   chunksOf,
   copyChunkSet,
   createChunkSet,
+  fullPieceMask,
   hasChunk,
 } from '@quarry/content';
 import { maskedBytes, pieceChunks, pieceMask, removeChunk } from '@quarry/content';
 import type { ChunkSet, PackDescriptor } from '@quarry/content';
+import { clearFrame, createFrameTable, frameBytes, framesWithin, setFrame } from './frame-table.ts';
+import type { FrameTable } from './frame-table.ts';
 import type { PackRecord } from './pack-record.ts';
 
 /**
  * What is present of one pack, and how much of that its record on disk says. Pure: who calls has done the writing.
  *   written  →  present  →  (its file was synced)  →  marked  →  (the record was written)  →  durable
  * `durable` is always part of `present`, and the record never names more than `durable`, except while `isRecordAhead`.
+ * A piece is kept plain, in any part, or as a frame, then wholly. While any chunk of it is present it does not change from one to the other: so one table
+ * of frames serves `present` and `durable`.
  */
 export interface Presence {
   readonly present: ChunkSet;
   readonly durable: ChunkSet;
+  /** Undefined while no piece is kept as a frame. */
+  frames: FrameTable | undefined;
   presentBytes: number;
   durableBytes: number;
-  /** Where the last chunk ever written ends. */
+  /** The same as they are kept: frames count as what they take. */
+  storedBytes: number;
+  durableStoredBytes: number;
+  /** Where the last chunk or frame ever written ends. */
   dataEnd: number;
+  /** How often chunks were taken away. Who reads while that happens may find what was written since, in the other encoding. */
+  lossCount: number;
   /** The record still names chunks that were dropped: none may be overwritten until it has been written anew, or a crash in between would leave half a chunk that counts as present. */
   isRecordAhead: boolean;
 }
 
 /** What a record may say once the file is synced. */
-export type PresenceMark = Pick<PackRecord, 'bits' | 'presentBytes' | 'dataEnd'>;
+export type PresenceMark = Pick<PackRecord, 'bits' | 'presentBytes' | 'storedBytes' | 'dataEnd' | 'frames'>;
 
 export interface ChunkRun {
   readonly first: number;
@@ -36,20 +48,28 @@ export interface ChunkRun {
 }
 
 export function createPresence(chunkCount: number): Presence {
-  return {
-    present: createChunkSet(chunkCount),
-    durable: createChunkSet(chunkCount),
-    presentBytes: 0,
-    durableBytes: 0,
-    dataEnd: 0,
-    isRecordAhead: false,
-  };
+  const present = createChunkSet(chunkCount);
+  return presenceOf(present, { presentBytes: 0, storedBytes: 0, dataEnd: 0, frames: undefined });
 }
 
-export function recordedPresence({ chunkCount, bits, presentBytes, dataEnd }: PackRecord): Presence {
-  const durable = { chunkCount, bits };
-  const present = copyChunkSet(durable);
-  return { present, durable, presentBytes, durableBytes: presentBytes, dataEnd, isRecordAhead: false };
+export function recordedPresence({ chunkCount, bits, ...mark }: PackRecord): Presence {
+  return presenceOf({ chunkCount, bits }, mark);
+}
+
+function presenceOf(durable: ChunkSet, mark: Omit<PresenceMark, 'bits'>): Presence {
+  const { presentBytes, storedBytes, dataEnd, frames } = mark;
+  return {
+    present: copyChunkSet(durable),
+    durable,
+    frames,
+    presentBytes,
+    durableBytes: presentBytes,
+    storedBytes,
+    durableStoredBytes: storedBytes,
+    dataEnd,
+    lossCount: 0,
+    isRecordAhead: false,
+  };
 }
 
 /** Which chunks of the mask are absent. */
@@ -57,23 +77,47 @@ export function absentMask(presence: Presence, descriptor: PackDescriptor, piece
   return mask & ~pieceMask(presence.present, piece, descriptor.chunksPerPiece);
 }
 
-/** Makes masked chunks present; returns those that were not. */
+/** Makes masked chunks present, plain; returns those that were not. */
 export function addPresent(presence: Presence, descriptor: PackDescriptor, piece: number, mask: number): number {
   const added = absentMask(presence, descriptor, piece, mask);
   if (added === 0) return 0;
+  const bytes = maskedBytes(descriptor, piece, added);
   addPieceMask(presence.present, piece, descriptor.chunksPerPiece, added);
-  presence.presentBytes += maskedBytes(descriptor, piece, added);
+  presence.presentBytes += bytes;
+  presence.storedBytes += bytes;
   const last = pieceChunks(descriptor, piece).first + (31 - Math.clz32(added));
   presence.dataEnd = Math.max(presence.dataEnd, chunkOffset(descriptor, last + 1));
   return added;
 }
 
+/** Makes a piece of which no chunk is present so, as a frame; returns its chunks. */
+export function addFrame(
+  presence: Presence,
+  descriptor: PackDescriptor,
+  piece: number,
+  frame: { readonly bytes: number; readonly check: number },
+): number {
+  const added = fullPieceMask(descriptor, piece);
+  if (absentMask(presence, descriptor, piece, added) !== added)
+    throw new TypeError(`piece ${piece} is present in part`);
+  addPieceMask(presence.present, piece, descriptor.chunksPerPiece, added);
+  presence.frames ??= createFrameTable(descriptor.chunkCount);
+  setFrame(presence.frames, piece, frame.bytes, frame.check);
+  presence.presentBytes += maskedBytes(descriptor, piece, added);
+  presence.storedBytes += frame.bytes;
+  const start = chunkOffset(descriptor, pieceChunks(descriptor, piece).first);
+  presence.dataEnd = Math.max(presence.dataEnd, start + frame.bytes);
+  return added;
+}
+
 /** Taken before the file is synced: what is written while that lasts waits for the next time. */
-export function markOf(presence: Presence): PresenceMark {
+export function markOf({ present, presentBytes, storedBytes, dataEnd, frames }: Presence): PresenceMark {
   return {
-    bits: new Uint8Array(presence.present.bits),
-    presentBytes: presence.presentBytes,
-    dataEnd: presence.dataEnd,
+    bits: new Uint8Array(present.bits),
+    presentBytes,
+    storedBytes,
+    dataEnd,
+    frames: framesWithin(frames, present),
   };
 }
 
@@ -81,38 +125,77 @@ export function markOf(presence: Presence): PresenceMark {
 export function confirmMark(presence: Presence, mark: PresenceMark): void {
   presence.durable.bits.set(mark.bits);
   presence.durableBytes = mark.presentBytes;
+  presence.durableStoredBytes = mark.storedBytes;
   presence.isRecordAhead = false;
 }
 
 /** What the record may say without syncing anything: for a drop. */
-export function durableMark(presence: Presence): PresenceMark {
-  const { durable, durableBytes, dataEnd } = presence;
-  return { bits: new Uint8Array(durable.bits), presentBytes: durableBytes, dataEnd };
+export function durableMark({ durable, durableBytes, durableStoredBytes, dataEnd, frames }: Presence): PresenceMark {
+  return {
+    bits: new Uint8Array(durable.bits),
+    presentBytes: durableBytes,
+    storedBytes: durableStoredBytes,
+    dataEnd,
+    frames: framesWithin(frames, durable),
+  };
 }
 
 /** The file could not be synced: nobody knows what of it is on disk, so only what was before counts. Returns whether chunks went. */
 export function rollBack(presence: Presence): boolean {
   const hasLost = presence.presentBytes !== presence.durableBytes;
   presence.present.bits.set(presence.durable.bits);
+  presence.frames = framesWithin(presence.frames, presence.durable);
   presence.presentBytes = presence.durableBytes;
+  presence.storedBytes = presence.durableStoredBytes;
+  presence.lossCount += 1;
   return hasLost;
 }
 
-/** Makes chunks absent; returns how many were present. */
+/** The pack file is gone, and all that was in it. */
+export function loseAll(presence: Presence): void {
+  presence.present.bits.fill(0);
+  presence.durable.bits.fill(0);
+  presence.frames = undefined;
+  presence.presentBytes = 0;
+  presence.durableBytes = 0;
+  presence.storedBytes = 0;
+  presence.durableStoredBytes = 0;
+  presence.lossCount += 1;
+  presence.isRecordAhead = true;
+}
+
+/** Makes chunks absent, and with a chunk of a frame the whole piece: a frame cannot lose a part. Returns how many chunks were present. */
 export function dropPresent(presence: Presence, descriptor: PackDescriptor, chunks: ChunkSet): number {
   let dropped = 0;
   for (const chunk of chunksOf(chunks)) {
     if (!hasChunk(presence.present, chunk)) continue;
-    const bytes = chunkLength(descriptor, chunk);
-    dropped += 1;
-    removeChunk(presence.present, chunk);
-    presence.presentBytes -= bytes;
-    if (!hasChunk(presence.durable, chunk)) continue;
-    removeChunk(presence.durable, chunk);
-    presence.durableBytes -= bytes;
-    presence.isRecordAhead = true;
+    const piece = Math.floor(chunk / descriptor.chunksPerPiece);
+    const inFrame = frameBytes(presence.frames, piece);
+    dropped +=
+      inFrame > 0
+        ? drop(presence, descriptor, pieceChunks(descriptor, piece), inFrame)
+        : drop(presence, descriptor, { first: chunk, count: 1 }, chunkLength(descriptor, chunk));
+    if (inFrame > 0 && presence.frames) clearFrame(presence.frames, piece);
   }
+  if (dropped > 0) presence.lossCount += 1;
   return dropped;
+}
+
+/** Present chunks that are kept in `storedBytes` bytes, all of them durable or none. */
+function drop(presence: Presence, descriptor: PackDescriptor, { first, count }: ChunkRun, storedBytes: number): number {
+  const isDurable = hasChunk(presence.durable, first);
+  const bytes = chunkOffset(descriptor, first + count) - chunkOffset(descriptor, first);
+  for (let chunk = first; chunk < first + count; chunk += 1) {
+    removeChunk(presence.present, chunk);
+    removeChunk(presence.durable, chunk);
+  }
+  presence.presentBytes -= bytes;
+  presence.storedBytes -= storedBytes;
+  if (!isDurable) return count;
+  presence.durableBytes -= bytes;
+  presence.durableStoredBytes -= storedBytes;
+  presence.isRecordAhead = true;
+  return count;
 }
 
 /** The first absent chunk of a run, or undefined. */

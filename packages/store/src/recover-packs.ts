@@ -8,7 +8,7 @@ import { fileBytes } from './store-directory.ts';
 import { listPackFiles, packFile } from './pack-paths.ts';
 import { decodePackRecord } from './pack-record.ts';
 import type { PackRecord } from './pack-record.ts';
-import { recordedPresence } from './presence.ts';
+import { loseAll, recordedPresence } from './presence.ts';
 
 /**
  * Brings the records of the last process into memory, and believes none that its files contradict:
@@ -38,7 +38,7 @@ export async function recoverPacks(deps: {
     const bytes = await fileBytes(packFile(packs, pack.id));
     if (bytes === undefined) {
       logger.warn('a pack file is gone: its chunks are absent', { pack: pack.id });
-      loseAll(pack);
+      loseAll(pack.presence);
     } else if (bytes < pack.presence.dataEnd) cut.push(pack);
   };
   for await (const { key, value } of database.scan(packPrefix)) {
@@ -68,12 +68,4 @@ function readRecord(value: Uint8Array): PackRecord | undefined {
   } catch {
     return undefined; // whatever is wrong with it, nothing it says can be believed
   }
-}
-
-function loseAll({ presence }: KnownPack): void {
-  presence.present.bits.fill(0);
-  presence.durable.bits.fill(0);
-  presence.presentBytes = 0;
-  presence.durableBytes = 0;
-  presence.isRecordAhead = true;
 }

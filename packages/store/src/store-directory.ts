@@ -6,10 +6,10 @@ import { StoreError, ioError, isDiskFull } from './errors.ts';
 
 /**
  * What lies in a store's directory:
- *   FORMAT      "quarry-store 1"
+ *   FORMAT      "quarry-store 2"
  *   holder      the process that has it open, for the message that a second one gets
  *   index/      LevelDB: what is known about packs and images; its lock is the lock of the store
- *   packs/ab/   <id>.pack (sparse; a chunk at its offset) and <id>.descriptor
+ *   packs/ab/   <id>.pack (sparse; a chunk at its offset, or a frame where its piece begins) and <id>.descriptor
  *   stages/     packs in the making; cleared at open
  */
 export interface StoreDirectory {
@@ -20,7 +20,8 @@ export interface StoreDirectory {
 }
 
 const FORMAT = /^quarry-store (\d{1,9})\n$/;
-const VERSION = 1;
+/** 1 had no frames. It is read; what would not understand frames is told so by the mark (`markFormat`). */
+const VERSION = 2;
 const PRIVATE_DIRECTORY = 0o700;
 export const PRIVATE_FILE = 0o600;
 
@@ -72,6 +73,19 @@ async function writeFormat(path: string, file: string): Promise<void> {
       { details: { directory: path } },
     );
   }
+  await replaceFormat(file);
+}
+
+/** Marks a store of an older version as one of ours, durably, before anything is written that the older one cannot read. The caller holds the lock. */
+export async function markFormat({ path }: StoreDirectory): Promise<void> {
+  const file = join(path, 'FORMAT');
+  const version = FORMAT.exec(await readFile(file, 'utf8'))?.[1];
+  if (Number(version) === VERSION) return;
+  await replaceFormat(file);
+  await syncDirectory(path);
+}
+
+async function replaceFormat(file: string): Promise<void> {
   await writeFile(`${file}.new`, `quarry-store ${VERSION}\n`, { mode: PRIVATE_FILE, flush: true });
   await rename(`${file}.new`, file);
 }

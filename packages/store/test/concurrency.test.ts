@@ -6,7 +6,12 @@ import { expect, test } from 'vitest';
 import { temporaryStore } from './temporary-store.ts';
 
 const samples = Array.from({ length: 5 }, (_, i) =>
-  samplePack({ seed: 700 + i, chunkCount: 50 + i, chunkBytes: (chunk) => 2000 + 13 * (chunk % 9) }),
+  samplePack({
+    seed: 700 + i,
+    chunkCount: 50 + i,
+    chunkBytes: (chunk) => 2000 + 13 * (chunk % 9),
+    isCompressible: true,
+  }),
 );
 /** What a call may come to while others evict and drop. */
 const expected = new Set(['STORE_PACK_UNKNOWN', 'STORE_CHUNK_ABSENT']);
@@ -30,7 +35,15 @@ async function actAtRandom(store: PackStore, below: (limit: number) => number): 
   let compared = 0;
   if (dice < 7) {
     await store.addPack(descriptor);
-    await unlessGone(() => store.writePiece(mask === 0 ? pack.piece(piece) : pack.piece(piece, mask)));
+    const written = below(2) === 0 ? pack.framed(piece) : mask === 0 ? pack.piece(piece) : pack.piece(piece, mask);
+    await unlessGone(() => store.writePiece(written));
+  } else if (dice < 10) {
+    await unlessGone(async () => {
+      const { encoding, bytes } = await store.readStored(id, piece);
+      const stored = encoding === 'zstd' ? pack.framed(piece).frame : pack.piece(piece).bytes;
+      expect(Buffer.compare(bytes, stored), `piece ${piece} of ${id}, ${encoding}`).toBe(0);
+      compared += 1;
+    });
   } else if (dice < 14) {
     await unlessGone(async () => {
       const { first, count } = pieceChunks(descriptor, piece);

@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chunksOf } from '@quarry/content';
+import { chunksOf, fullPieceMask, pieceMask } from '@quarry/content';
+import type { PackStore } from '@quarry/content';
 import { samplePack } from '@quarry/content/conformance';
+import type { SamplePack } from '@quarry/content/conformance';
 import { createSeededRandom } from '@quarry/runtime';
 import { createDiskStore } from '@quarry/store';
 import { expect, test } from 'vitest';
@@ -48,6 +50,7 @@ test(`a process killed at ${KILLS} random instants leaves a store in which every
   const directory = await mkdtemp(join(tmpdir(), 'quarry-crash-'));
   const durable: Durable = new Map();
   let compared = 0;
+  let framed = 0;
   try {
     for (let kill = 0; kill < KILLS; kill += 1) {
       await workUntilKilled(directory, seed + kill, 1 + Math.floor(random.next() * 120), durable);
@@ -71,16 +74,33 @@ test(`a process killed at ${KILLS} random instants leaves a store in which every
             `kill ${kill}, seed ${seed}: chunk ${index} is wrong`,
           ).toBe(0);
         }
+        framed += await compareFrames(packs, sample, `kill ${kill}, seed ${seed}`);
       }
       const report = await packs.verify();
       expect(report.badChunks).toEqual([]);
       await store.close();
     }
     expect(compared).toBeGreaterThan(500);
+    expect(framed).toBeGreaterThan(50);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 });
+
+/** Every piece that is kept as a frame is the frame that was written; returns how many there are. */
+async function compareFrames(packs: PackStore, sample: SamplePack, message: string): Promise<number> {
+  const { descriptor } = sample;
+  const present = packs.present(descriptor.id);
+  let frames = 0;
+  for (let piece = 0; present && piece < descriptor.pieceCount; piece += 1) {
+    if (pieceMask(present, piece, descriptor.chunksPerPiece) !== fullPieceMask(descriptor, piece)) continue;
+    const { encoding, bytes } = await packs.readStored(descriptor.id, piece);
+    const expected = encoding === 'zstd' ? sample.framed(piece).frame : sample.piece(piece).bytes;
+    expect(Buffer.compare(bytes, expected), `${message}: piece ${piece} is wrong`).toBe(0);
+    if (encoding === 'zstd') frames += 1;
+  }
+  return frames;
+}
 
 function never(): never {
   throw new Error('the process named a pack that it does not have');

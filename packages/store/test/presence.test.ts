@@ -5,12 +5,17 @@ import {
   countChunks,
   createChunkSet,
   fullPieceMask,
+  hasChunk,
   pieceChunks,
+  pieceMask,
 } from '@quarry/content';
 import { samplePack } from '@quarry/content/conformance';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { frameBytes } from '../src/frame-table.ts';
+import type { FrameTable } from '../src/frame-table.ts';
 import {
+  addFrame,
   addPresent,
   confirmMark,
   createPresence,
@@ -27,6 +32,7 @@ const { descriptor } = samplePack({ seed: 1, chunkCount: 30 });
 
 const step = fc.oneof(
   fc.record({ kind: fc.constant('add' as const), piece: fc.nat(7), mask: fc.integer({ min: 1, max: 15 }) }),
+  fc.record({ kind: fc.constant('frame' as const), piece: fc.nat(7), bytes: fc.integer({ min: 1, max: 800 }) }),
   fc.record({ kind: fc.constant('drop' as const), first: fc.nat(29), count: fc.integer({ min: 1, max: 5 }) }),
   fc.constant({ kind: 'mark' as const }),
   fc.constant({ kind: 'settle' as const }),
@@ -39,6 +45,21 @@ function bytesOf(chunks: Iterable<number>): number {
   return bytes;
 }
 
+/** What they take: frames as they are, all else plain. Frames hold their pieces wholly. */
+function storedBytesOf(chunks: readonly number[], frames: FrameTable | undefined): number {
+  const plain = chunks.filter((chunk) => frameBytes(frames, Math.floor(chunk / descriptor.chunksPerPiece)) === 0);
+  let bytes = bytesOf(plain);
+  for (let piece = 0; piece < descriptor.pieceCount; piece += 1) {
+    const { first, count } = pieceChunks(descriptor, piece);
+    const inPiece = chunks.filter((chunk) => chunk >= first && chunk < first + count).length;
+    if (frameBytes(frames, piece) > 0 && inPiece > 0) {
+      expect(inPiece, 'a frame is there wholly or not at all').toBe(count);
+      bytes += frameBytes(frames, piece);
+    }
+  }
+  return bytes;
+}
+
 function check(presence: Presence, recorded: PresenceMark): void {
   const present = new Set(chunksOf(presence.present));
   const durable = [...chunksOf(presence.durable)];
@@ -48,10 +69,24 @@ function check(presence: Presence, recorded: PresenceMark): void {
   ).toEqual([]);
   expect(presence.presentBytes).toBe(bytesOf(present));
   expect(presence.durableBytes).toBe(bytesOf(durable));
+  expect(presence.storedBytes).toBe(storedBytesOf([...present], presence.frames));
+  expect(presence.durableStoredBytes).toBe(storedBytesOf(durable, presence.frames));
   const named = [...chunksOf({ chunkCount: 30, bits: recorded.bits })];
   if (!presence.isRecordAhead) expect(named, 'the record names what is durable').toEqual(durable);
   expect(recorded.presentBytes).toBe(bytesOf(named));
-  for (const chunk of named) expect(recorded.dataEnd).toBeGreaterThanOrEqual(descriptor.offsets[chunk + 1] ?? 0);
+  expect(recorded.storedBytes).toBe(storedBytesOf(named, recorded.frames));
+  for (let piece = 0; piece < descriptor.pieceCount; piece += 1) {
+    const { first } = pieceChunks(descriptor, piece);
+    const inFrame = frameBytes(recorded.frames, piece);
+    if (inFrame === 0) continue;
+    expect(named, 'the record has no frame without its chunks').toContain(first);
+    expect(recorded.dataEnd).toBeGreaterThanOrEqual((descriptor.offsets[first] ?? 0) + inFrame);
+    if (!presence.isRecordAhead) expect(frameBytes(presence.frames, piece)).toBe(inFrame);
+  }
+  const isPlain = (chunk: number): boolean =>
+    frameBytes(recorded.frames, Math.floor(chunk / descriptor.chunksPerPiece)) === 0;
+  for (const chunk of named.filter(isPlain))
+    expect(recorded.dataEnd).toBeGreaterThanOrEqual(descriptor.offsets[chunk + 1] ?? 0);
 }
 
 describe('presence', () => {
@@ -63,13 +98,23 @@ describe('presence', () => {
         for (const each of steps) {
           if (each.kind === 'add')
             addPresent(presence, descriptor, each.piece, each.mask & fullPieceMask(descriptor, each.piece));
+          if (each.kind === 'frame' && pieceMask(presence.present, each.piece, 4) === 0)
+            addFrame(presence, descriptor, each.piece, { bytes: each.bytes, check: each.bytes ^ 0xffff });
           if (each.kind === 'drop') {
             const chunks = createChunkSet(30);
             addRun(chunks, each.first, Math.min(each.count, 30 - each.first));
-            const expected = [...chunksOf(chunks)].filter((chunk) =>
-              new Set(chunksOf(presence.present)).has(chunk),
-            ).length;
-            expect(dropPresent(presence, descriptor, chunks)).toBe(expected);
+            const before = new Set(chunksOf(presence.present));
+            const isAsked = (chunk: number): boolean => {
+              const piece = Math.floor(chunk / descriptor.chunksPerPiece);
+              return frameBytes(presence.frames, piece) > 0
+                ? pieceMask(chunks, piece, descriptor.chunksPerPiece) !== 0
+                : hasChunk(chunks, chunk);
+            };
+            const expected = [...before].filter(isAsked);
+            const { lossCount } = presence;
+            expect(dropPresent(presence, descriptor, chunks)).toBe(expected.length);
+            expect(presence.lossCount).toBe(lossCount + (expected.length > 0 ? 1 : 0));
+            expect([...chunksOf(presence.present)]).toEqual([...before].filter((chunk) => !expected.includes(chunk)));
           }
           if (each.kind === 'mark' || each.kind === 'settle') {
             recorded = each.kind === 'mark' ? markOf(presence) : durableMark(presence);

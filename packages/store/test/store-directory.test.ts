@@ -75,9 +75,24 @@ describe('the directory of a store', () => {
     await writeFile(join(directory, 'FORMAT'), 'quarry-store 7\n');
     await expect(createDiskStore(deps, { directory })).rejects.toMatchObject({
       code: 'STORE_VERSION',
-      details: { directory, found: 7, known: 1 },
+      details: { directory, found: 7, known: 2 },
     });
     expect(await readFile(join(directory, 'FORMAT'), 'utf8')).toBe('quarry-store 7\n');
+  });
+
+  test('of an older format is opened, and marked so that the older version does not take it any more', async () => {
+    await (await createDiskStore(deps, { directory })).close();
+    await writeFile(join(directory, 'FORMAT'), 'quarry-store 1\n');
+    await (await createDiskStore(deps, { directory })).close();
+    expect(await readFile(join(directory, 'FORMAT'), 'utf8')).toBe('quarry-store 2\n');
+  });
+
+  test('of an older format that another holds is left as it is', async () => {
+    const store = await createDiskStore(deps, { directory });
+    await writeFile(join(directory, 'FORMAT'), 'quarry-store 1\n');
+    await expect(createDiskStore(deps, { directory })).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+    expect(await readFile(join(directory, 'FORMAT'), 'utf8')).toBe('quarry-store 1\n');
+    await store.close();
   });
 
   test('with a mark that is not ours is refused', async () => {
@@ -100,7 +115,7 @@ describe('the directory of a store', () => {
     await mkdir(directory);
     await writeFile(join(directory, 'FORMAT.new'), 'quarry-st');
     await (await createDiskStore(deps, { directory })).close();
-    expect(await readFile(join(directory, 'FORMAT'), 'utf8')).toBe('quarry-store 1\n');
+    expect(await readFile(join(directory, 'FORMAT'), 'utf8')).toBe('quarry-store 2\n');
   });
 
   test('that is a file, or lies below one, is refused', async () => {

@@ -6,6 +6,7 @@ import { readingLaws } from './pack-store/reading-laws.ts';
 import { reopeningLaws } from './pack-store/reopening-laws.ts';
 import { stagingLaws } from './pack-store/staging-laws.ts';
 import { stateLaws } from './pack-store/state-laws.ts';
+import { framingLaws } from './pack-store/framing-laws.ts';
 import { lawsOf } from './pack-store/subject.ts';
 import type { PackStoreHarness } from './pack-store/subject.ts';
 import { writingLaws } from './pack-store/writing-laws.ts';
@@ -17,6 +18,7 @@ export function packStoreSuite(name: string, harness: PackStoreHarness): void {
     describe('its states', () => stateLaws(laws));
     describe('writing', () => writingLaws(laws));
     describe('reading', () => readingLaws(laws));
+    describe('pieces as frames', () => framingLaws(laws, harness));
     describe('finding', () => findingLaws(laws));
     describe('staging', () => stagingLaws(laws));
     describe('keeping and evicting', () => evictingLaws(laws));

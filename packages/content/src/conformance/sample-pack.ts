@@ -6,7 +6,8 @@ import { limits } from '../limits.ts';
 import { createPackDescriptor } from '../pack-codec.ts';
 import { chunkOffset, pieceChunks } from '../pack-descriptor.ts';
 import type { PackDescriptor } from '../pack-descriptor.ts';
-import { verifyPiece } from '../verified-piece.ts';
+import { encodePiece } from '../piece-encoding.ts';
+import { verifyFrame, verifyPiece } from '../verified-piece.ts';
 import type { VerifiedPiece } from '../verified-piece.ts';
 
 export interface SamplePackOptions {
@@ -17,6 +18,8 @@ export interface SamplePackOptions {
   readonly domain?: Domain;
   /** Plain bytes of a chunk, by its number; default a few hundred, all different, because a store must not count on one length. */
   readonly chunkBytes?: (chunk: number) => number;
+  /** Every few bytes come twice, so that a piece can be a frame of half its size. Default: noise, which cannot. */
+  readonly isCompressible?: boolean;
   /** The first chunks of the pack, of which it has then `chunkCount` more. */
   readonly shared?: readonly Uint8Array[];
 }
@@ -31,6 +34,8 @@ export interface SamplePack {
   /** The masked chunks of a piece in a buffer of their own; all of them without a mask. */
   piece(piece: number, mask?: number): VerifiedPiece;
   pieces(): VerifiedPiece[];
+  /** A whole piece that came as a frame. @throws TypeError if it is not compressible */
+  framed(piece: number): VerifiedPiece & { readonly frame: Uint8Array };
 }
 
 export function samplePack(options: SamplePackOptions): SamplePack {
@@ -39,13 +44,17 @@ export function samplePack(options: SamplePackOptions): SamplePack {
     chunkCount = 11,
     domain = publicDomain,
     chunkBytes = (chunk) => 200 + 7 * chunk,
+    isCompressible = false,
     shared = [],
   } = options;
   const random = createSeededRandom(seed);
-  const chunks = [
-    ...shared,
-    ...Array.from({ length: chunkCount }, (_, i) => random.bytes(chunkBytes(shared.length + i))),
-  ];
+  const chunkOf = (bytes: number): Uint8Array => {
+    if (!isCompressible) return random.bytes(bytes);
+    const unit = Math.min(2048, Math.ceil(bytes / 2));
+    const units = Array.from({ length: Math.ceil(bytes / unit / 2) }, () => random.bytes(unit));
+    return Buffer.concat(units.flatMap((each) => [each, each])).subarray(0, bytes);
+  };
+  const chunks = [...shared, ...Array.from({ length: chunkCount }, (_, i) => chunkOf(chunkBytes(shared.length + i)))];
   const digests = Buffer.concat(chunks.map((chunk) => digestOf(chunk)));
   const descriptor = createPackDescriptor({ domain, digests, lengths: chunks.map((chunk) => chunk.length) });
   const bytes = Buffer.concat(chunks);
@@ -64,6 +73,11 @@ export function samplePack(options: SamplePackOptions): SamplePack {
     run,
     piece,
     pieces: () => Array.from({ length: descriptor.pieceCount }, (_, index) => piece(index)),
+    framed(index) {
+      const frame = encodePiece(piece(index).bytes);
+      if (!frame) throw new TypeError(`piece ${index} does not get smaller: make the pack compressible`);
+      return { ...verifyFrame(descriptor, index, frame), frame };
+    },
   };
 }
 

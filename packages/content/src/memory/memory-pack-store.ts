@@ -1,24 +1,14 @@
-import { addPieceMask, chunksOf, copyChunkSet, createChunkSet, pieceMask, removeChunk } from '../chunk-set.ts';
-import type { ChunkSet } from '../chunk-set.ts';
-import { digestEquals, digestOf } from '../digest.ts';
+import { chunksOf, copyChunkSet, countChunks, hasChunk } from '../chunk-set.ts';
 import type { Domain, PackId } from '../ids.ts';
 import { limits } from '../limits.ts';
-import { chunkDigest, chunkLength, chunkOffset, fullPieceMask, pieceChunks } from '../pack-descriptor.ts';
+import { chunkDigest, chunkOffset, fullPieceMask, maskedBytes, pieceChunks } from '../pack-descriptor.ts';
 import type { PackDescriptor } from '../pack-descriptor.ts';
 import type { ChunkLocation, PackStore, VerifyReport } from '../ports/pack-store.ts';
-import { sealPiece } from '../verified-piece.ts';
-import type { VerifiedPiece } from '../verified-piece.ts';
 import { createMemoryPackStage } from './memory-pack-stage.ts';
+import type { StagedPiece } from './memory-pack-stage.ts';
+import { createMemoryPack } from './memory-pack.ts';
+import type { MemoryPack } from './memory-pack.ts';
 import { MemoryStoreError } from './memory-store-error.ts';
-
-interface MemoryPack {
-  readonly descriptor: PackDescriptor;
-  readonly present: ChunkSet;
-  readonly chunks: (Uint8Array | undefined)[];
-  bytes: number;
-  /** Position in the order of use; the smallest is evicted first. */
-  usedAt: number;
-}
 
 /** A PackStore that is gone when the process is: for tests, and for a node that is told to keep nothing. */
 export function createMemoryPackStore(): PackStore {
@@ -43,13 +33,13 @@ export function createMemoryPackStore(): PackStore {
     });
   };
   const isHeld = (id: PackId): boolean => leases.has(id) || [...pins.values()].some((pinned) => pinned.has(id));
-  const heldBytes = (): number => sum([...packs].filter(([id]) => isHeld(id)).map(([, pack]) => pack.bytes));
-  const keptBytes = (): number => sum([...packs.values()].map((pack) => pack.bytes));
+  const heldBytes = (): number => sum([...packs].filter(([id]) => isHeld(id)).map(([, pack]) => pack.storedBytes));
+  const presentBytes = (): number => sum([...packs.values()].map((pack) => pack.presentBytes));
+  const storedBytes = (): number => sum([...packs.values()].map((pack) => pack.storedBytes));
 
   const add = (descriptor: PackDescriptor): void => {
     if (packs.has(descriptor.id)) return;
-    const present = createChunkSet(descriptor.chunkCount);
-    packs.set(descriptor.id, { descriptor, present, chunks: [], bytes: 0, usedAt: ++uses });
+    packs.set(descriptor.id, createMemoryPack(descriptor, ++uses));
     for (let chunk = 0; chunk < descriptor.chunkCount; chunk += 1) {
       const key = locationKey(descriptor.domain, chunkDigest(descriptor, chunk));
       locations.set(key, [...(locations.get(key) ?? []), { pack: descriptor.id, chunk }]);
@@ -71,72 +61,31 @@ export function createMemoryPackStore(): PackStore {
     allowAbsent: boolean,
   ): ChunkLocation | undefined => {
     const found = domains.flatMap((domain) => locations.get(locationKey(domain, digest)) ?? []);
-    const present = found.find(({ pack, chunk }) => packs.get(pack)?.chunks[chunk] !== undefined);
+    const present = found.find((location) => {
+      const pack = packs.get(location.pack);
+      return pack !== undefined && hasChunk(pack.present, location.chunk);
+    });
     return present ?? (allowAbsent ? found[0] : undefined);
   };
-  /** The chunks' bytes one after another, in `into` or a new buffer. */
-  const read = (id: PackId, wanted: readonly number[], into: Uint8Array | undefined): Uint8Array => {
-    const pack = getPack(id);
-    const length = sum(wanted.map((chunk) => chunkLength(pack.descriptor, chunk)));
-    if (into && into.length !== length)
-      throw new TypeError(`the chunks are ${length} bytes, the buffer ${into.length}`);
-    const out = into ?? new Uint8Array(length);
-    let at = 0;
-    for (const chunk of wanted) {
-      const bytes = pack.chunks[chunk];
-      if (!bytes) {
-        throw new MemoryStoreError('STORE_CHUNK_ABSENT', `chunk ${chunk} of pack ${id} is not here: fetch it`, {
-          details: { pack: id, chunk },
-        });
-      }
-      out.set(bytes, at);
-      at += bytes.length;
-    }
+  const read = (pack: MemoryPack, chunks: readonly number[], into: Uint8Array): Uint8Array => {
+    pack.read(chunks, into);
     pack.usedAt = ++uses;
-    return out;
+    return into;
   };
-  const write = ({ descriptor, piece, mask, bytes }: VerifiedPiece): void => {
-    const pack = getPack(descriptor.id);
-    const { first, count } = pieceChunks(descriptor, piece);
-    const added = mask & ~pieceMask(pack.present, piece, descriptor.chunksPerPiece);
-    let at = 0;
-    for (let i = 0; i < count; i += 1) {
-      if (((mask >> i) & 1) === 0) continue;
-      const length = chunkLength(descriptor, first + i);
-      if ((added >> i) & 1) {
-        pack.chunks[first + i] = new Uint8Array(bytes.subarray(at, at + length)); // a Buffer's slice would be no copy
-        pack.bytes += length;
-      }
-      at += length;
-    }
+  const write = (pack: MemoryPack, piece: Parameters<MemoryPack['write']>[0]): void => {
+    const added = pack.write(piece);
     pack.usedAt = ++uses;
     if (added === 0) return;
-    addPieceMask(pack.present, piece, descriptor.chunksPerPiece, added);
-    for (const listener of presentListeners) listener(descriptor.id, piece, added);
+    for (const listener of presentListeners) listener(pack.descriptor.id, piece.piece, added);
   };
   const drop = (pack: MemoryPack, chunks: Iterable<number>): void => {
-    let dropped = 0;
-    for (const chunk of chunks) {
-      const bytes = pack.chunks[chunk];
-      if (!bytes) continue;
-      pack.chunks[chunk] = undefined;
-      pack.bytes -= bytes.length;
-      removeChunk(pack.present, chunk);
-      dropped += 1;
-    }
-    if (dropped > 0) for (const listener of absentListeners) listener(pack.descriptor.id);
+    if (pack.drop(chunks) > 0) for (const listener of absentListeners) listener(pack.descriptor.id);
   };
-  const isBad = (pack: MemoryPack, chunk: number): boolean => {
-    const bytes = pack.chunks[chunk];
-    return bytes !== undefined && !digestEquals(digestOf(bytes), chunkDigest(pack.descriptor, chunk));
-  };
-  const keepStaged = (descriptor: PackDescriptor, bytes: Uint8Array): void => {
+  const keepStaged = (descriptor: PackDescriptor, pieces: readonly StagedPiece[]): void => {
     add(descriptor);
-    for (let piece = 0; piece < descriptor.pieceCount; piece += 1) {
-      const { first, count } = pieceChunks(descriptor, piece);
-      const [from, to] = [chunkOffset(descriptor, first), chunkOffset(descriptor, first + count)];
-      write(sealPiece(descriptor, piece, bytes.subarray(from, to)));
-    }
+    const pack = getPack(descriptor.id);
+    for (const [piece, { bytes, frame }] of pieces.entries())
+      write(pack, { piece, mask: fullPieceMask(descriptor, piece), bytes, frame });
   };
 
   return {
@@ -166,48 +115,44 @@ export function createMemoryPackStore(): PackStore {
     },
     async writePiece(piece, { signal } = {}) {
       enter(signal);
-      write(piece);
+      write(getPack(piece.descriptor.id), piece);
     },
     async stagePack({ signal } = {}) {
       enter(signal);
       return createMemoryPackStage({ enter, keep: keepStaged });
     },
-    async readPiece(pack, piece, mask, { signal } = {}) {
+    async readPiece(pack, piece, mask, { into, signal } = {}) {
       enter(signal);
-      const { descriptor } = getPack(pack);
-      if (
-        !Number.isInteger(piece) ||
-        piece < 0 ||
-        piece >= descriptor.pieceCount ||
-        mask <= 0 ||
-        mask & ~fullPieceMask(descriptor, piece)
-      ) {
+      const known = getPack(pack);
+      const { descriptor } = known;
+      if (!isPiece(descriptor, piece) || mask <= 0 || mask & ~fullPieceMask(descriptor, piece))
         throw new TypeError(`pack ${pack} has no piece ${piece} with mask ${mask}`);
-      }
       const { first, count } = pieceChunks(descriptor, piece);
       const inMask = Array.from({ length: count }, (_, i) => first + i).filter((_, i) => (mask >> i) & 1);
-      return read(pack, inMask, undefined);
+      return read(known, inMask, roomFor(maskedBytes(descriptor, piece, mask), into));
     },
-    async readStored(pack, piece, { signal } = {}) {
+    async readStored(pack, piece, { into, signal } = {}) {
       enter(signal);
-      const { descriptor } = getPack(pack);
-      if (!Number.isInteger(piece) || piece < 0 || piece >= descriptor.pieceCount)
-        throw new TypeError(`pack ${pack} has no piece ${piece}`);
-      const { first, count } = pieceChunks(descriptor, piece);
-      const chunks = Array.from({ length: count }, (_, i) => first + i);
-      return { encoding: 'plain', bytes: read(pack, chunks, undefined) };
+      const known = getPack(pack);
+      if (!isPiece(known.descriptor, piece)) throw new TypeError(`pack ${pack} has no piece ${piece}`);
+      const { encoding, bytes } = known.readStored(piece);
+      known.usedAt = ++uses;
+      const room = roomFor(bytes.length, into);
+      room.set(bytes);
+      return { encoding, bytes: room };
     },
     async readChunks(pack, firstChunk, count, { into, signal } = {}) {
       enter(signal);
-      const { descriptor } = getPack(pack);
+      const known = getPack(pack);
+      const { descriptor } = known;
       if (!Number.isInteger(firstChunk) || firstChunk < 0 || count < 1 || firstChunk + count > descriptor.chunkCount) {
         throw new TypeError(`pack ${pack} has no chunks ${firstChunk} to ${firstChunk + count - 1}`);
       }
-      return read(
-        pack,
-        Array.from({ length: count }, (_, i) => firstChunk + i),
-        into,
-      );
+      const bytes = chunkOffset(descriptor, firstChunk + count) - chunkOffset(descriptor, firstChunk);
+      if (into && into.length !== bytes)
+        throw new TypeError(`the chunks are ${bytes} bytes, the buffer ${into.length}`);
+      const chunks = Array.from({ length: count }, (_, i) => firstChunk + i);
+      return read(known, chunks, into ?? new Uint8Array(bytes));
     },
     async sync() {
       enter();
@@ -246,28 +191,28 @@ export function createMemoryPackStore(): PackStore {
     async evict(maxBytes, { signal } = {}) {
       enter(signal);
       const victims: MemoryPack[] = [];
-      let kept = keptBytes();
+      let kept = storedBytes();
       for (const pack of [...packs.values()].sort((a, b) => a.usedAt - b.usedAt)) {
         if (kept <= maxBytes) break;
         if (isHeld(pack.descriptor.id)) continue;
         victims.push(pack);
-        kept -= pack.bytes;
+        kept -= pack.storedBytes;
       }
       for (const victim of victims) forget(victim);
-      const evictedBytes = sum(victims.map((pack) => pack.bytes));
+      const evictedBytes = sum(victims.map((pack) => pack.storedBytes));
       return { evictedPacks: victims.length, evictedBytes, keptBytes: kept, heldBytes: heldBytes() };
     },
     async verify({ signal, onProgress } = {}) {
       enter(signal);
       const all = [...packs.values()];
-      const totalBytes = keptBytes();
+      const totalBytes = presentBytes();
       let checkedBytes = 0;
       let checkedChunks = 0;
       const badChunks: ChunkLocation[] = [];
       for (const pack of all) {
-        checkedBytes += pack.bytes;
-        checkedChunks += pack.chunks.filter((bytes) => bytes !== undefined).length;
-        const bad = [...chunksOf(pack.present)].filter((chunk) => isBad(pack, chunk));
+        checkedBytes += pack.presentBytes;
+        checkedChunks += countChunks(pack.present);
+        const bad = pack.badChunks();
         badChunks.push(...bad.map((chunk) => ({ pack: pack.descriptor.id, chunk })));
         drop(pack, bad);
         onProgress?.({ checkedBytes, totalBytes });
@@ -284,7 +229,7 @@ export function createMemoryPackStore(): PackStore {
       enter();
       const pinned = new Set([...pins.values()].flatMap((ids) => [...ids]));
       const pinnedPacks = [...packs.keys()].filter((id) => pinned.has(id)).length;
-      return { packs: packs.size, presentBytes: keptBytes(), storedBytes: keptBytes(), pinnedPacks };
+      return { packs: packs.size, presentBytes: presentBytes(), storedBytes: storedBytes(), pinnedPacks };
     },
     onPresent(listener) {
       enter();
@@ -310,4 +255,12 @@ function locationKey(domain: Domain, digest: Uint8Array): string {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+function isPiece(descriptor: PackDescriptor, piece: number): boolean {
+  return Number.isInteger(piece) && piece >= 0 && piece < descriptor.pieceCount;
+}
+
+function roomFor(bytes: number, into: Uint8Array | undefined): Uint8Array {
+  return into && into.length >= bytes ? into.subarray(0, bytes) : new Uint8Array(bytes);
 }

@@ -20,6 +20,7 @@ export interface Waiting {
  * - A chunk is present only if its bytes were verified (VerifiedPiece) and, across a crash, only if its data was durable before the mark was.
  *   What was written since the last `sync` may be absent after a crash; what is present is never wrong because of one.
  * - `writePiece` of what is present already changes nothing. The store copies or writes the bytes before it resolves: the caller keeps the buffer.
+ *   A piece that comes with its frame is kept as that where no chunk of it is present; else what is missing is kept plain.
  * - Reads reject with STORE_CHUNK_ABSENT if any chunk asked for is absent, STORE_PACK_UNKNOWN for a pack that was never added; they do not hash
  *   (who hands the bytes out does).
  * - A pack with an open lease or a pin is never evicted.
@@ -44,8 +45,13 @@ export interface PackStore {
   writePiece(piece: VerifiedPiece, waiting?: Waiting): Promise<void>;
   /** Begins a pack whose descriptor is not known yet; see PackStage. Several may be open at once. */
   stagePack(waiting?: Waiting): Promise<PackStage>;
-  /** The masked chunks of a piece, plain, in ascending order. The caller owns the buffer. */
-  readPiece(pack: PackId, piece: number, mask: number, waiting?: Waiting): Promise<Uint8Array>;
+  /** The masked chunks of a piece, plain, in ascending order. Into `into` where that is long enough, else into a new buffer, which the caller owns. */
+  readPiece(
+    pack: PackId,
+    piece: number,
+    mask: number,
+    options?: Waiting & { readonly into?: Uint8Array | undefined },
+  ): Promise<Uint8Array>;
   /**
    * A whole piece as it is kept: plain, or as a zstd frame of all its chunks; for sending on. A frame is what it was when it was written (checked), its
    * chunks are not hashed. Into `into` where that is long enough, else into a new buffer.
@@ -75,7 +81,10 @@ export interface PackStore {
   /** Re-hashes every present chunk, and drops from presence what is bad. */
   verify(options?: Waiting & { readonly onProgress?: (progress: VerifyProgress) => void }): Promise<VerifyReport>;
   usage(): StoreUsage;
-  /** Takes chunks that a reader found bad from presence, so that they can be fetched anew. Durable when resolved; absent ones are passed over. */
+  /**
+   * Takes chunks that a reader found bad from presence, so that they can be fetched anew; with a chunk of a frame goes its whole piece. Durable when
+   * resolved; absent ones are passed over.
+   */
   dropChunks(pack: PackId, chunks: ChunkSet, waiting?: Waiting): Promise<void>;
   /** Called after chunks became present (once per written piece, from memory, must not throw); returns how to stop. */
   onPresent(listener: (pack: PackId, piece: number, mask: number) => void): () => void;

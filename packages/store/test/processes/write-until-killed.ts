@@ -39,6 +39,7 @@ for (;;) {
     const pieces = Array.from({ length: 4 }, () => below(pieceCount));
     await Promise.all(
       pieces.map((piece) => {
+        if (random.next() < 0.5) return store.writePiece(pack.framed(piece));
         const whole = pack.piece(piece).mask;
         const mask = random.next() < 0.5 ? whole : whole & (1 + below(15)) || whole;
         return store.writePiece(pack.piece(piece, mask));
