@@ -1,11 +1,13 @@
-import { chunkDigest, digestEquals, digestOf, isZero } from '@quarry/content';
+import { chunkDigest, digestEquals, limits } from '@quarry/content';
 import type { ChunkLocation, Domain, ManifestBuilder, PackDescriptor, PackId, PackStore } from '@quarry/content';
 import { storeFailure } from './image-error.ts';
 import { createKnownChunks } from './known-chunks.ts';
 import type { FoundChunks } from './known-chunks.ts';
 import { createPackWriter } from './pack-writer.ts';
 import type { OwnLocation } from './pack-writer.ts';
+import { imageDefaults } from './options.ts';
 import { createPlacementLog } from './placement-log.ts';
+import type { Compute } from './threads/compute.ts';
 
 export interface PlacementSums {
   readonly zeroBytes: number;
@@ -17,13 +19,13 @@ export interface PlacementSums {
 
 /**
  * Finds a place for each chunk of an image, in image order: zeros need none; a chunk that this image has put into a pack lately, or that the store has,
- * lies there; any other is put into a new pack. Works in batches, each of which is one question to the store; the next batch is hashed while the answer
- * is on its way. Where a chunk ends up depends on the image and the store alone, not on the batches.
+ * lies there; any other is put into a new pack. Works in batches, each of which is one question to the store; while one is placed the next are being looked
+ * up and hashed. Where a chunk ends up depends on the image and the store alone, not on the batches.
  */
 export interface ChunkPlacer {
-  /** Hashes the next chunk and adds it to the batch. */
-  add(chunk: Uint8Array): void;
-  /** Ends the batch: asks where its chunks are, and places those of the batch before. `onWritten` is called when the batch's bytes are no longer needed; not after a failure. */
+  /** Begins to hash the next chunks and adds them to the batch. */
+  add(chunks: readonly Uint8Array[]): void;
+  /** Ends the batch, and places the earliest ones once enough are under way. `onWritten` is called when the batch's bytes are no longer needed; not after a failure. */
   endBatch(onWritten: () => void): Promise<void>;
   /** Finishes the last pack and tells the builder where everything is. */
   finish(builder: ManifestBuilder): Promise<PlacementSums & { readonly newPacks: number }>;
@@ -34,25 +36,24 @@ export interface ChunkPlacer {
   readonly newBytes: number;
 }
 
-interface HashedChunk {
-  readonly bytes: Uint8Array;
-  readonly digest: Uint8Array;
-  readonly key: string;
-}
-
-/** A number: so many bytes of zeros. */
-type BatchItem = HashedChunk | number;
-
 interface Batch {
-  readonly items: readonly BatchItem[];
-  readonly found: Promise<FoundChunks>;
-  /** How many of our own packs the store knew when it was asked: their chunks are in its answer, those of others are not. */
-  readonly finishedPacks: number;
+  readonly chunks: readonly Uint8Array[];
+  /** The question to the store, once it was asked. */
+  readonly asked: Promise<Asked>;
   readonly onWritten: () => void;
 }
 
+interface Asked {
+  /** Of each chunk, 32 bytes; none has but zeros where it is zeros. */
+  readonly digests: Buffer;
+  /** About those that are not zeros. */
+  readonly found: Promise<FoundChunks>;
+  /** How many of our own packs the store knew when it was asked: their chunks are in its answer, those of others are not. */
+  readonly finishedPacks: number;
+}
+
 export function createChunkPlacer(
-  deps: { readonly store: PackStore },
+  deps: { readonly store: PackStore; readonly compute: Pick<Compute, 'digests'> },
   options: { readonly domain: Domain; readonly domains: readonly Domain[]; readonly signal?: AbortSignal | undefined },
 ): ChunkPlacer {
   const { signal } = options;
@@ -66,19 +67,21 @@ export function createChunkPlacer(
   const log = createPlacementLog();
   const foreign = createNumbering();
   const sums = { zeroBytes: 0, knownBytes: 0, repeatedBytes: 0, newBytes: 0, chunks: 0 };
-  let pending: Batch | undefined;
+  const pending: Batch[] = [];
   /** Where the last chunk lies, if in a pack that the store knows, and that pack. */
   let previous: { readonly location: ChunkLocation; readonly descriptor: PackDescriptor | undefined } | undefined;
+  let chunks: Uint8Array[] = [];
+  let hashing: Promise<Uint8Array>[] = [];
 
-  let items: BatchItem[] = [];
-  const beginBatch = (onWritten: () => void): Batch => {
-    const batch = items;
-    items = [];
+  /** Questions go out in the order of the batches, so that none knows fewer of our packs than the one before. */
+  const ask = async (hashes: readonly Promise<Uint8Array>[], before: Promise<Asked> | undefined): Promise<Asked> => {
+    const digests = Buffer.concat(await Promise.all(hashes));
+    await before;
     const { finishedPacks } = writer;
-    const asked = batch.flatMap((item) => (typeof item === 'number' ? [] : [item.digest]));
-    const found = asked.length > 0 ? known.find(Buffer.concat(asked)) : Promise.resolve(NOTHING_FOUND);
+    const asked = withoutZeros(digests);
+    const found = asked.length > 0 ? known.find(asked) : Promise.resolve(NOTHING_FOUND);
     found.catch(() => {}); // seen when the batch is settled, or never, if one before it fails
-    return { items: batch, found, finishedPacks, onWritten };
+    return { digests, found, finishedPacks };
   };
   /**
    * The chunk after the last one in its pack, if it is this one. Many chunks lie in more than one pack; following a pack keeps the extents of a manifest,
@@ -96,9 +99,10 @@ export function createChunkPlacer(
     previous = undefined;
     log.addChunk(2 * packNumber, chunk, length);
   };
-  const placeOne = ({ bytes, digest, key }: HashedChunk, found: FoundChunks, index: number): void => {
+  const placeOne = (bytes: Uint8Array, digest: Buffer, found: FoundChunks, index: number): void => {
     const length = bytes.length;
     sums.chunks += 1;
+    const key = digest.toString('latin1'); // 32 characters of one byte each: the cheapest map key that a digest makes
     const own = writer.find(key);
     if (own) {
       sums.repeatedBytes += length;
@@ -116,43 +120,52 @@ export function createChunkPlacer(
     const descriptor = previous?.location.pack === pack ? previous.descriptor : found.descriptors.get(pack);
     previous = { location, descriptor };
   };
-  const settle = async (batch: Batch, next: Batch | undefined): Promise<void> => {
+  const settleFirst = async (): Promise<void> => {
+    const { chunks: placed, asked, onWritten } = pending[0] as Batch;
+    const { digests, found: finding, finishedPacks } = await asked;
     let found: FoundChunks;
     try {
-      found = await batch.found;
+      found = await finding;
     } catch (error) {
       throw storeFailure('known chunks were looked up', error, signal);
     }
-    let asked = 0;
-    for (const item of batch.items) {
-      if (typeof item === 'number') {
-        sums.zeroBytes += item;
-        log.addZeros(item);
-      } else placeOne(item, found, asked++);
+    pending.shift();
+    let next = 0;
+    for (const [i, bytes] of placed.entries()) {
+      const digest = digestAt(digests, i);
+      if (isNothing(digest)) {
+        sums.zeroBytes += bytes.length;
+        log.addZeros(bytes.length);
+      } else placeOne(bytes, digest, found, next++);
     }
-    writer.whenWritten(batch.onWritten);
-    writer.forget(next?.finishedPacks ?? 0);
+    writer.whenWritten(onWritten);
+    writer.forget(finishedPacks);
     await writer.room();
   };
   return {
-    add(chunk) {
-      items.push(isZero(chunk) ? chunk.length : hashed(chunk));
+    add(added) {
+      if (added.length === 0) return;
+      const digests = deps.compute.digests(added);
+      digests.catch(() => {}); // seen when the batch is settled
+      hashing.push(digests);
+      for (const chunk of added) chunks.push(chunk);
     },
     async endBatch(onWritten) {
-      const batch = beginBatch(onWritten);
-      const before = pending;
-      pending = batch;
-      if (before) await settle(before, batch);
+      const asked = ask(hashing, pending.at(-1)?.asked);
+      asked.catch(() => {}); // likewise
+      pending.push({ chunks, asked, onWritten });
+      chunks = [];
+      hashing = [];
+      while (pending.length > imageDefaults.batchesUnderWay) await settleFirst();
     },
     async finish(builder) {
-      if (pending) await settle(pending, undefined);
-      pending = undefined;
+      while (pending.length > 0) await settleFirst();
       const ids = await writer.finish();
       log.replay(builder, (number) => (number % 2 === 0 ? ids[number / 2] : foreign.at((number - 1) / 2)) as PackId);
       return { ...sums, newPacks: ids.length };
     },
     async discard() {
-      await pending?.found.catch(() => {});
+      for (const { asked } of pending) await asked.then(({ found }) => found).catch(() => {});
       await writer.discard();
     },
     release: () => known.release(),
@@ -164,11 +177,25 @@ export function createChunkPlacer(
 
 const NOTHING_FOUND: FoundChunks = { locations: [], descriptors: new Map() };
 
-function hashed(bytes: Uint8Array): HashedChunk {
-  const digest = digestOf(bytes);
-  // 32 characters of one byte each: the cheapest map key that a digest makes.
-  const key = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
-  return { bytes, digest, key };
+function digestAt(digests: Buffer, index: number): Buffer {
+  return digests.subarray(index * limits.digestBytes, (index + 1) * limits.digestBytes);
+}
+
+const NOTHING = Buffer.alloc(limits.digestBytes);
+
+/** Said of zeros instead of a digest. */
+function isNothing(digest: Buffer): boolean {
+  return digest[0] === 0 && digest.equals(NOTHING);
+}
+
+function withoutZeros(digests: Buffer): Uint8Array {
+  const kept = Buffer.allocUnsafeSlow(digests.length);
+  let length = 0;
+  for (let at = 0; at < digests.length; at += limits.digestBytes) {
+    if (isNothing(digests.subarray(at, at + limits.digestBytes))) continue;
+    length += digests.copy(kept, length, at, at + limits.digestBytes);
+  }
+  return kept.subarray(0, length);
 }
 
 interface Numbering {

@@ -13,6 +13,8 @@ export type ImageErrorCode =
   | 'IMAGE_NO_SPACE'
   /** The store refused or failed; `cause` says how. */
   | 'IMAGE_STORE_FAILED'
+  /** A thread that hashes or encodes has died; nothing was published or written. */
+  | 'IMAGE_THREAD_FAILED'
   /** Nobody knows the image: no record here or among the peers, and no origin that has it. */
   | 'IMAGE_NOT_FOUND'
   /** Records exist, but nobody trusted made them and there is no hash to hold the image against. */

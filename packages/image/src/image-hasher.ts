@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
 import type { ImageHash } from '@quarry/content';
 import { imageDefaults } from './options.ts';
+import { startThread } from './threads/start-thread.ts';
 
 /**
  * A whole-image hash on a thread of its own: SHA-512 runs at 300 to 660 MB/s, the slowest step there is, and would stop everything else.
@@ -21,11 +21,7 @@ const MAX_ZEROS_PER_MESSAGE = 64 * 1024 * 1024;
 type Reply = { readonly buffer: ArrayBuffer | undefined } | { readonly digest: string };
 
 export function createImageHasher(algorithm: ImageHash['algorithm']): ImageHasher {
-  // Compiled, this file's neighbour is JavaScript; run from source, it is not.
-  const script = import.meta.url.endsWith('.ts')
-    ? new URL('./hash-worker.ts', import.meta.url)
-    : new URL('./hash-worker.js', import.meta.url);
-  const worker = new Worker(script, { workerData: { algorithm } });
+  const worker = startThread('hash-worker', { algorithm });
   const free: ArrayBuffer[] = [];
   let underWay = 0;
   let digest: string | undefined;

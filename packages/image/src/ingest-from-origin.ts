@@ -24,7 +24,7 @@ export function ingestFromOrigin(
   const { domain, signal, expectedHash = image.hash } = options;
   const { blockBytes, maxReadAheadBytes, maxUnwrittenBytes } = imageDefaults;
   const maxFree = Math.ceil((maxReadAheadBytes + maxUnwrittenBytes) / blockBytes);
-  const pool = createBufferPool({ bufferBytes: blockBytes, maxFree });
+  const pool = createBufferPool({ bufferBytes: blockBytes, maxFree, isShared: true });
   const source = {
     ref: image.ref,
     domain,

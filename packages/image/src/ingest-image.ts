@@ -28,6 +28,8 @@ import { createImageHasher } from './image-hasher.ts';
 import type { ImageHasher } from './image-hasher.ts';
 import { imageDefaults } from './options.ts';
 import { readAhead } from './read-ahead.ts';
+import { createCompute } from './threads/compute.ts';
+import type { Compute } from './threads/compute.ts';
 
 export interface IngestDeps {
   readonly store: PackStore;
@@ -35,6 +37,8 @@ export interface IngestDeps {
   readonly signer: Signer;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where chunks are hashed and encoded. Default: one of its own, which ends with the ingest. */
+  readonly compute?: Compute | undefined;
 }
 
 export interface ImageSource {
@@ -92,8 +96,8 @@ export interface IngestResult {
  * Cuts an image, puts what is not here yet into new packs and publishes manifest and signed record. The same image on top of the same packs gives
  * the same packs and the same manifest. If anything fails nothing is published; packs that were full by then stay, unnamed, until they are evicted or a
  * second try finds them.
- * @throws ImageError IMAGE_SOURCE_FAILED, IMAGE_SIZE_MISMATCH, IMAGE_HASH_MISMATCH, IMAGE_TOO_LARGE, IMAGE_NO_SPACE, IMAGE_STORE_FAILED;
- *   the signal's reason
+ * @throws ImageError IMAGE_SOURCE_FAILED, IMAGE_SIZE_MISMATCH, IMAGE_HASH_MISMATCH, IMAGE_TOO_LARGE, IMAGE_NO_SPACE, IMAGE_STORE_FAILED,
+ *   IMAGE_THREAD_FAILED; the signal's reason
  */
 export async function ingestImage(
   deps: IngestDeps,
@@ -106,7 +110,8 @@ export async function ingestImage(
   const domains = source.domain === publicDomain ? [publicDomain] : [source.domain, publicDomain];
   checkHashes(source);
   const algorithm = source.expectedHash?.algorithm ?? source.hash;
-  const placer = createChunkPlacer({ store }, { domain: source.domain, domains, signal });
+  const compute = deps.compute ?? createCompute();
+  const placer = createChunkPlacer({ store, compute }, { domain: source.domain, domains, signal });
   const hasher = algorithm === undefined ? undefined : createImageHasher(algorithm);
   try {
     const { imageBytes, cutter } = await placeAll(source, placer, hasher, options);
@@ -144,6 +149,7 @@ export async function ingestImage(
   } finally {
     placer.release();
     await hasher?.discard();
+    if (!deps.compute) await compute.close();
   }
 }
 
@@ -167,19 +173,13 @@ async function placeAll(
     cutter = chooseCutter(head, source.imageBytes ?? limits.maxImageBytes);
     return createCutter(cutter);
   };
-  const blockPool = createBufferPool({ bufferBytes: imageDefaults.blockBytes, maxFree: MAX_FREE_BLOCKS });
+  const blockPool = createBufferPool({
+    bufferBytes: imageDefaults.blockBytes,
+    maxFree: MAX_FREE_BLOCKS,
+    isShared: true,
+  });
   let blocks: Uint8Array[] = [];
   let batchBytes = 0;
-  let turnBytes = 0;
-  const add = async (chunks: readonly Uint8Array[]): Promise<void> => {
-    for (const chunk of chunks) {
-      placer.add(chunk);
-      turnBytes += chunk.length;
-      if (turnBytes < imageDefaults.turnBytes) continue;
-      turnBytes = 0;
-      await nextTurn();
-    }
-  };
   const endBatch = async (): Promise<void> => {
     const used = blocks;
     const onWritten = (): void => {
@@ -203,15 +203,16 @@ async function placeAll(
     // A source may give far more than a batch at once.
     for (let at = 0; at < block.length; at += imageDefaults.batchBytes) {
       const part = block.subarray(at, at + imageDefaults.batchBytes);
-      await add(cut.push(part));
+      placer.add(cut.push(part));
       readBytes += part.length;
       batchBytes += part.length;
       if (at + part.length === block.length) blocks.push(block);
       if (batchBytes >= imageDefaults.batchBytes) await endBatch();
+      await nextTurn();
     }
   }
   cut ??= begin(new Uint8Array(0));
-  await add(cut.end());
+  placer.add(cut.end());
   if (readBytes > 0) await endBatch();
   return { imageBytes: readBytes, cutter: cutter as CutterSpec };
 }

@@ -2,11 +2,13 @@
 export const imageDefaults: ImageDefaults = Object.freeze({
   blockBytes: 1024 * 1024,
   batchBytes: 4 * 1024 * 1024,
+  batchesUnderWay: 2,
   maxReadAheadBytes: 8 * 1024 * 1024,
   maxUnwrittenBytes: 16 * 1024 * 1024,
+  maxThreads: 4,
+  threadsFromBytes: 4 * 1024 * 1024,
   writeBytes: 448 * 1024,
   concurrentWrites: 2,
-  turnBytes: 256 * 1024,
   hashBlockBytes: 1024 * 1024,
   maxUnhashedBlocks: 8,
   stepBytes: 1024 * 1024,
@@ -24,18 +26,22 @@ export interface ImageDefaults {
   readonly blockBytes: number;
   /** An ingest asks the store for the chunks of about this many bytes at once. */
   readonly batchBytes: number;
+  /** Batches that are being hashed or looked up while the one before them is placed. */
+  readonly batchesUnderWay: number;
   /** How much of a source is read before it is cut and hashed. */
   readonly maxReadAheadBytes: number;
   /** How much an ingest may have handed to the store that is not written yet. */
   readonly maxUnwrittenBytes: number;
+  /** Threads that hash and encode, at most, however many cores there are: four keep up with any disk. */
+  readonly maxThreads: number;
+  /** What is done on the calling thread before any other is begun: beginning one takes as long as hashing 100 MB. */
+  readonly threadsFromBytes: number;
   /**
    * Bytes per write, and writes under way at once. From 512 KiB on the kernel takes folios so large that a virtual machine has to get them from its host:
    * 2.5 s for 1 GiB instead of 0.5 (ext4, Linux 6.18). A file takes one write at a time; the second is there to begin when the first ends.
    */
   readonly writeBytes: number;
   readonly concurrentWrites: number;
-  /** After hashing so many bytes an ingest lets the event loop turn: the next read and write must not wait for it. */
-  readonly turnBytes: number;
   /** Bytes per message to the thread that hashes a whole image, and how many of them may be on their way. */
   readonly hashBlockBytes: number;
   readonly maxUnhashedBlocks: number;

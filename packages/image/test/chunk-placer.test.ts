@@ -3,7 +3,9 @@ import type { ManifestBuilder, PackStore } from '@quarry/content';
 import { createMemoryPackStore } from '@quarry/content/memory';
 import { describe, expect, test } from 'vitest';
 import { createChunkPlacer } from '../src/chunk-placer.ts';
+import { createCompute } from '../src/threads/compute.ts';
 
+const compute = createCompute({ maxThreads: 0 });
 const options = { domain: publicDomain, domains: [publicDomain] };
 
 /** Eight bytes that no other number has. */
@@ -39,19 +41,19 @@ function slowToAnswer(store: PackStore, gate: () => Promise<void>): PackStore {
 describe('a chunk placer', () => {
   test('stores a chunk once although its pack was finished between question and answer', async () => {
     const store = createMemoryPackStore();
-    let isAsked = false;
+    let questions = 0;
     const untilFinished = async (): Promise<void> => {
-      if (!isAsked) return;
+      questions += 1;
+      if (questions === 1) return;
       while (store.usage().packs === 0) await new Promise((resolve) => setImmediate(resolve));
       await new Promise((resolve) => setImmediate(resolve));
     };
-    const placer = createChunkPlacer({ store: slowToAnswer(store, untilFinished) }, options);
-    for (let number = 0; number < limits.maxChunksPerPack; number += 1) placer.add(chunk(number));
+    const placer = createChunkPlacer({ store: slowToAnswer(store, untilFinished), compute }, options);
+    for (let number = 0; number < limits.maxChunksPerPack; number += 1) placer.add([chunk(number)]);
     await placer.endBatch(() => {});
-    isAsked = true;
-    placer.add(chunk(7)); // asked for while its pack is not yet begun
+    placer.add([chunk(7)]); // asked for while its pack is not yet begun
     await placer.endBatch(() => {});
-    placer.add(chunk(8));
+    placer.add([chunk(8)]);
     await placer.endBatch(() => {});
     const builder = createListingBuilder();
     expect(await placer.finish(builder)).toMatchObject({ newPacks: 1, newBytes: 8 * 4096, repeatedBytes: 16 });
@@ -61,10 +63,10 @@ describe('a chunk placer', () => {
 
   test('goes on from pack to pack, and finds again what lies in each of them', async () => {
     const store = createMemoryPackStore();
-    const placer = createChunkPlacer({ store }, options);
+    const placer = createChunkPlacer({ store, compute }, options);
     const numbers = [...Array.from({ length: 9000 }, (_, i) => i), 3, 5000, 8999, 4095, 4096];
     for (const [i, number] of numbers.entries()) {
-      placer.add(chunk(number));
+      placer.add([chunk(number)]);
       if (i % 100 === 99) await placer.endBatch(() => {});
     }
     await placer.endBatch(() => {});
@@ -76,14 +78,14 @@ describe('a chunk placer', () => {
   });
 
   test('says when the bytes of a batch are no longer needed, also of one that has nothing new', async () => {
-    const placer = createChunkPlacer({ store: createMemoryPackStore() }, options);
+    const placer = createChunkPlacer({ store: createMemoryPackStore(), compute }, options);
     const written: string[] = [];
     for (const [name, number] of [
       ['new', 1],
       ['the same', 1],
       ['zeros', -1],
     ] as const) {
-      placer.add(chunk(number));
+      placer.add([chunk(number)]);
       await placer.endBatch(() => written.push(name));
     }
     await placer.finish(createListingBuilder());

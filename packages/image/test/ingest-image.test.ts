@@ -3,8 +3,9 @@ import { domain, extentsOf, imageRef, limits, publicDomain, verifyImageRecord } 
 import type { PackStage, PackStore } from '@quarry/content';
 import { CodedError, createBufferPool } from '@quarry/runtime';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { ingestImage, readImage } from '../src/index.ts';
+import { createCompute } from '../src/threads/compute.ts';
 import { anyImage, diskImage, noise } from './support/any-image.ts';
 import { collect, streamOf } from './support/streams.ts';
 import { anyRef, createTestNode, ingestBytes } from './support/test-node.ts';
@@ -179,6 +180,57 @@ describe('an ingested image', () => {
       { onProgress: ({ readBytes }) => seen.push(readBytes) },
     );
     expect(seen).toEqual([4, 8, 10].map((blocks) => blocks << 20));
+  });
+});
+
+describe('an ingest with several threads', () => {
+  /** Of some packs: zeros, repeats, long runs; in shared blocks, as an origin fills them. */
+  const image = Buffer.concat([
+    diskImage(100, 1),
+    Buffer.alloc(40 * CHUNK),
+    diskImage(50, 1),
+    noise(60 * CHUNK + 5, 2),
+  ]);
+  const bytes = Buffer.concat([Buffer.of(1), image]); // no disk: cut by content
+
+  async function ingestWith(maxThreads: number, bytes: Buffer): ReturnType<typeof ingestImage> {
+    const compute = createCompute({ maxThreads });
+    onTestFinished(() => compute.close());
+    await compute.warmUp();
+    const source = { ref: anyRef, domain: publicDomain, bytes: streamOf(bytes, [100_000]), imageBytes: bytes.length };
+    const node = createTestNode();
+    const result = await ingestImage({ ...node, compute }, source);
+    expect((await collect(readImage(node, result.manifest))).equals(bytes)).toBe(true);
+    return result;
+  }
+
+  test('makes the same packs and manifest as with none', async () => {
+    for (const content of [image, bytes]) {
+      const alone = await ingestWith(0, content);
+      for (const threads of [1, 2]) {
+        const { manifest, report } = await ingestWith(threads, content);
+        expect(manifest).toEqual(alone.manifest);
+        expect(report).toEqual(alone.report);
+      }
+    }
+  });
+
+  test('fails when a thread dies, and publishes nothing', async () => {
+    const node = createTestNode();
+    const compute = createCompute({ maxThreads: 1 });
+    await compute.warmUp();
+    const { store, staged } = countingStages(node.store);
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield* streamOf(image.subarray(0, 80 * CHUNK), [100_000]);
+      await compute.close();
+      yield* streamOf(image.subarray(80 * CHUNK), [100_000]);
+    }
+    const given = { ref: anyRef, domain: publicDomain, bytes: source(), imageBytes: image.length };
+    const code = 'IMAGE_THREAD_FAILED';
+    await expect(ingestImage({ ...node, store, compute }, given)).rejects.toMatchObject({ name: 'ImageError', code });
+    expect(staged()).toBe(0);
+    expect(await node.catalog.findRecords(anyRef)).toEqual([]);
+    expect(await node.store.evict(0)).toMatchObject({ keptBytes: 0, heldBytes: 0 });
   });
 });
 

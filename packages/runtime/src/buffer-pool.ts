@@ -6,24 +6,28 @@
 export interface BufferPool {
   readonly bufferBytes: number;
   /** Contents are arbitrary. */
-  take(): Uint8Array<ArrayBuffer>;
+  take(): Uint8Array;
   give(buffer: Uint8Array): void;
 }
 
-/** Keeps at most `maxFree` buffers for later; more may be out. */
-export function createBufferPool(options: { readonly bufferBytes: number; readonly maxFree: number }): BufferPool {
-  const { bufferBytes, maxFree } = options;
-  const free: ArrayBuffer[] = [];
+/** Keeps at most `maxFree` buffers for later; more may be out. With `isShared` other threads see them when a view is sent there. */
+export function createBufferPool(options: {
+  readonly bufferBytes: number;
+  readonly maxFree: number;
+  readonly isShared?: boolean;
+}): BufferPool {
+  const { bufferBytes, maxFree, isShared = false } = options;
+  const free: ArrayBufferLike[] = [];
   const taken = new WeakSet<ArrayBufferLike>();
   return {
     bufferBytes,
     take() {
-      const memory = free.pop() ?? new ArrayBuffer(bufferBytes);
+      const memory = free.pop() ?? (isShared ? new SharedArrayBuffer(bufferBytes) : new ArrayBuffer(bufferBytes));
       taken.add(memory);
       return new Uint8Array(memory);
     },
     give({ buffer: memory }) {
-      if (!(memory instanceof ArrayBuffer) || !taken.delete(memory) || free.length >= maxFree) return;
+      if (!taken.delete(memory) || free.length >= maxFree) return;
       free.push(memory);
     },
   };

@@ -1,0 +1,94 @@
+import { availableParallelism } from 'node:os';
+import { createThreadPool } from '@quarry/runtime';
+import type { ThreadPool } from '@quarry/runtime';
+import { ImageError, messageOf } from '../image-error.ts';
+import { imageDefaults } from '../options.ts';
+import { DIGEST_BYTES, perform } from './compute-tasks.ts';
+import type { ComputeReplies, ComputeTask } from './compute-tasks.ts';
+import { startThread } from './start-thread.ts';
+
+/**
+ * The work on bytes that an ingest or a rebuild need not do itself: on other threads where bytes lie in shared memory and a thread has started up, on the
+ * calling one otherwise, with the same results. Bytes must not change before the call has ended.
+ * @throws ImageError IMAGE_THREAD_FAILED
+ */
+export interface Compute {
+  /** The digests of the chunks one after another, 32 bytes each, all zero for a chunk of zeros. */
+  digests(chunks: readonly Uint8Array[]): Promise<Uint8Array>;
+  /** The numbers of chunks (from 0, in `bytes` one after another) that do not have their digest. */
+  badChunks(bytes: Uint8Array, lengths: readonly number[], digests: Uint8Array): Promise<readonly number[]>;
+  /** A piece as a frame, or undefined where that saves too little. */
+  encode(plain: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Begins the first thread now; resolves when it runs, or when none can. */
+  warmUp(): Promise<void>;
+  /** Ends the threads. */
+  close(): Promise<void>;
+}
+
+export interface ComputeOptions {
+  /** 0: everything on the calling thread. Default: as many as there are cores, 4 at most. */
+  readonly maxThreads?: number | undefined;
+}
+
+export function createCompute({ maxThreads = defaultThreads() }: ComputeOptions = {}): Compute {
+  let inlineBytes = 0;
+  const pool: ThreadPool | undefined =
+    maxThreads === 0
+      ? undefined
+      : createThreadPool({ start: () => startThread('compute-worker'), maxThreads, diedError });
+
+  async function run<Kind extends ComputeTask['kind']>(
+    task: ComputeTask & { readonly kind: Kind },
+  ): Promise<ComputeReplies[Kind]> {
+    if (pool?.isReady && task.bytes.buffer instanceof SharedArrayBuffer) {
+      return (await pool.run(task)) as ComputeReplies[Kind];
+    }
+    inlineBytes += task.bytes.length;
+    if (inlineBytes >= imageDefaults.threadsFromBytes) void pool?.warmUp();
+    return (await perform(task)) as ComputeReplies[Kind];
+  }
+  return {
+    async digests(chunks) {
+      const runs = adjacentRuns(chunks).map(({ bytes, lengths }) => run({ kind: 'digest', bytes, lengths }));
+      const [only] = runs;
+      if (only && runs.length === 1) return only;
+      const digests = new Uint8Array(chunks.length * DIGEST_BYTES);
+      let at = 0;
+      for (const part of await Promise.all(runs)) {
+        digests.set(part, at);
+        at += part.length;
+      }
+      return digests;
+    },
+    badChunks: (bytes, lengths, digests) => run({ kind: 'compare', bytes, lengths, digests }),
+    encode: (bytes) => run({ kind: 'encode', bytes }),
+    warmUp: async () => pool?.warmUp(),
+    close: async () => pool?.close(),
+  };
+}
+
+function defaultThreads(): number {
+  return Math.min(availableParallelism(), imageDefaults.maxThreads);
+}
+
+function diedError(cause: unknown): ImageError {
+  const why = cause === undefined ? 'it was ended' : messageOf(cause);
+  return new ImageError('IMAGE_THREAD_FAILED', `a thread that hashes and encodes has died: ${why}; try again`, {
+    cause,
+    canRetry: true,
+  });
+}
+
+/** Chunks that lie one after another in one buffer, put together. */
+function adjacentRuns(chunks: readonly Uint8Array[]): { bytes: Uint8Array; readonly lengths: number[] }[] {
+  const runs: { bytes: Uint8Array; readonly lengths: number[] }[] = [];
+  for (const chunk of chunks) {
+    const last = runs.at(-1);
+    const { buffer, byteOffset, byteLength } = chunk;
+    if (last && last.bytes.buffer === buffer && last.bytes.byteOffset + last.bytes.byteLength === byteOffset) {
+      last.bytes = new Uint8Array(buffer, last.bytes.byteOffset, last.bytes.byteLength + byteLength);
+      last.lengths.push(byteLength);
+    } else runs.push({ bytes: chunk, lengths: [byteLength] });
+  }
+  return runs;
+}
