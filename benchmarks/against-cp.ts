@@ -47,5 +47,5 @@ export async function againstCp(
       ratios[`${suffix}`] = ratio(mine, theirs);
     }
   }
-  return { results, ratios };
+  return { results, ratios, notRun: [] };
 }

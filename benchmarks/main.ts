@@ -9,8 +9,9 @@ import type { Bench } from './bench.ts';
 import { ingest } from './ingest.ts';
 import { rebuild } from './rebuild.ts';
 import { storms } from './storms.ts';
+import { transfer } from './transfer/transfer.ts';
 
-const benches: Readonly<Record<string, Bench>> = { ingest, rebuild, storms };
+const benches: Readonly<Record<string, Bench>> = { transfer, ingest, rebuild, storms };
 
 const usage = `Usage: npm run bench -- NAME… [options]
 
@@ -71,6 +72,11 @@ function parse(args: readonly string[]): Arguments | 'help' {
   const only = String(values['only'])
     .split(',')
     .filter((part) => part !== '');
+  for (const name of names) {
+    const { parts } = benches[name] as Bench;
+    const unknown = parts && only.find((part) => !parts.includes(part));
+    if (unknown !== undefined) throw new UsageError(`${name} has no part "${unknown}". It has: ${parts?.join(', ')}.`);
+  }
   return { names, sizeBytes, runs, dir: String(values['dir']), only, json };
 }
 
@@ -106,8 +112,10 @@ async function main(): Promise<number> {
         signal: stop.signal,
         tell,
       });
+      const figures = { bench: name, commit: commit(), node: process.version, sizeBytes, runs, ...report.figures };
       console.log(`${name}\n\n${report.text}\n`);
-      reports.push({ bench: name, commit: commit(), node: process.version, sizeBytes, runs, ...report.figures });
+      console.log(`${JSON.stringify(figures)}\n`);
+      reports.push(figures);
     }
   } catch (error) {
     if (!stop.signal.aborted) throw error;

@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { systemClock } from '@quarry/runtime';
+import { usageOfTree } from './processes.ts';
+import type { Usage } from './processes.ts';
+
+/** A process that runs beside the benchmark until it is stopped: a server, a seed, a node. */
+export interface RunningProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** Since it started, with its children. */
+  usage(): Promise<Usage>;
+  /** Asks over the process’ IPC channel; rejects with its error, or with its last words when it ends. Without a limit in time: the signal ends it. */
+  ask(question: object): Promise<Record<string, unknown>>;
+  /** Resolves when it ends by itself with code 0. */
+  readonly ended: Promise<void>;
+  /** SIGTERM, and SIGKILL after a while. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly signal: AbortSignal;
+  /** Whether it speaks our IPC. */
+  readonly hasIpc?: boolean;
+  /** Lines of its standard output. Its standard input stays open then, for who ends by that. */
+  readonly onLine?: (line: string) => void;
+  /** What it says over IPC without having been asked. */
+  readonly onEvent?: (event: Record<string, unknown>) => void;
+  /** Put before the command, as in `ip netns exec NAME`. */
+  readonly prefix?: readonly string[];
+}
+
+interface Answer {
+  readonly id?: number;
+  readonly error?: string;
+}
+
+const KILL_AFTER_MS = 5000;
+const LAST_BYTES = 4000;
+
+/** Never detached: the terminal’s Ctrl-C reaches it too. Whoever starts it stops it, in a `finally`. */
+export function startProcess(
+  name: string,
+  command: readonly string[],
+  { signal, hasIpc = false, onEvent = () => {}, onLine, prefix = [] }: StartOptions,
+): RunningProcess {
+  const [file = '', ...args] = [...prefix, ...command];
+  const child: ChildProcess = spawn(file, args, {
+    stdio: [onLine ? 'pipe' : 'ignore', 'pipe', 'pipe', ...(hasIpc ? (['ipc'] as const) : [])],
+  });
+  let lastWords = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (data: Buffer) => (lastWords = (lastWords + data.toString()).slice(-LAST_BYTES)));
+  }
+  if (onLine && child.stdout) createInterface({ input: child.stdout }).on('line', onLine);
+  const waiting = new Map<number, { resolve(answer: Record<string, unknown>): void; reject(error: unknown): void }>();
+  let isStopping = false;
+  let hasEnded = false;
+  let lastId = 0;
+  const closed = new Promise<string | undefined>((resolve) => {
+    child.on('error', ({ message }) => resolve(message));
+    child.on('close', (code, byWhat) => resolve(code === 0 ? undefined : `ended with ${code ?? byWhat}`));
+  });
+  const ended = closed.then((how) => {
+    hasEnded = true;
+    const error = new Error(`${name} ${how ?? 'has ended'}; its last words:\n${lastWords}`);
+    for (const { reject } of waiting.values()) reject(signal.aborted ? signal.reason : error);
+    waiting.clear();
+    if (how !== undefined && !isStopping) throw signal.aborted ? signal.reason : error;
+  });
+  ended.catch(() => {}); // told to whoever waits for it, or asks
+  child.on('message', (answer: Answer & Record<string, unknown>) => {
+    if (answer.id === undefined) return onEvent(answer);
+    const { resolve, reject } = waiting.get(answer.id) ?? {};
+    waiting.delete(answer.id);
+    if (answer.error === undefined) resolve?.(answer);
+    else reject?.(new Error(`${name}: ${answer.error}`));
+  });
+  const stop = async (): Promise<void> => {
+    isStopping = true;
+    if (!hasEnded) child.kill('SIGTERM');
+    const cancel = systemClock.after(KILL_AFTER_MS, () => child.kill('SIGKILL'));
+    await ended.catch(() => {});
+    cancel();
+  };
+  const onAbort = (): void => void stop();
+  signal.addEventListener('abort', onAbort, { once: true });
+  void closed.then(() => signal.removeEventListener('abort', onAbort));
+  return {
+    name,
+    pid: child.pid ?? -1,
+    ended,
+    stop,
+    usage: () => usageOfTree(child.pid ?? -1),
+    ask: (question) =>
+      new Promise((resolve, reject) => {
+        lastId += 1;
+        if (hasEnded) return void ended.then(() => reject(new Error(`${name} has ended`)), reject);
+        waiting.set(lastId, { resolve, reject });
+        child.send({ ...question, id: lastId }, (error) => error && reject(error));
+      }),
+  };
+}

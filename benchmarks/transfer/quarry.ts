@@ -1,0 +1,182 @@
+// Ours, as the daemon composes it: senders that hold the image in their stores, and a receiver that does not.
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeClusterKey } from '../../packages/daemon/src/compose.ts';
+import type { ConfigKey } from '../../packages/daemon/src/config/config.ts';
+import type { Contestant, Sample } from '../bench.ts';
+import { runToEnd } from '../processes.ts';
+import { startProcess } from '../running-process.ts';
+import type { RunningProcess } from '../running-process.ts';
+import type { Link } from './link.ts';
+import type { FetchAnswer, FetchOrder, NodeOrder, NodeUsage } from './node-process.ts';
+
+export type Settings = Readonly<Partial<Record<ConfigKey, unknown>>>;
+
+/** A store that holds the images, to be copied for each sender. */
+export interface SeededStore {
+  readonly directory: string;
+  /** Peer id of who published them. */
+  readonly publisher: string;
+}
+
+export interface QuarryOptions {
+  /** Name of the image, one of those that were seeded. */
+  readonly image: string;
+  /** Fetched before, by the same processes: daemons run for weeks, so neither is measured with its code not yet compiled. */
+  readonly warmUpImage: string;
+  readonly seeded: SeededStore;
+  readonly link: Link;
+  readonly senders: number;
+  /** Settings of the daemons, of senders and receiver alike. */
+  readonly settings: Settings;
+  readonly isDurable: boolean;
+  /** Called with the image that was rebuilt, if it is to be rebuilt. */
+  readonly check: ((path: string) => Promise<void>) | undefined;
+  /** Called before the measured part, as for every contestant. */
+  readonly prepare: () => Promise<void>;
+  readonly directory: string;
+  readonly signal: AbortSignal;
+}
+
+const script = fileURLToPath(new URL('./node-process.ts', import.meta.url));
+
+function startNode(
+  name: string,
+  order: NodeOrder,
+  options: {
+    readonly signal: AbortSignal;
+    readonly prefix?: readonly string[];
+    readonly onEvent?: (event: Record<string, unknown>) => void;
+  },
+): RunningProcess {
+  const command = [
+    process.execPath,
+    '--conditions=source',
+    '--disable-warning=ExperimentalWarning',
+    script,
+    JSON.stringify(order),
+  ];
+  return startProcess(name, command, { ...options, hasIpc: true });
+}
+
+/** Ingests image files in a process that ends then. */
+export async function seedStore(
+  paths: readonly string[],
+  directory: string,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<SeededStore> {
+  const order: NodeOrder = { role: 'node', dataDirectory: directory, isOffline: true, settings: quiet(settings) };
+  const seeder = startNode('the ingest', order, { signal });
+  try {
+    await seeder.ask({ do: 'start' });
+    const { nodeId } = await seeder.ask({ do: 'seed', paths });
+    return { directory, publisher: String(nodeId) };
+  } finally {
+    await seeder.stop();
+  }
+}
+
+export function quarry(name: string, options: QuarryOptions): Contestant {
+  return { name, run: () => runQuarry(options) };
+}
+
+async function runQuarry(options: QuarryOptions): Promise<Sample> {
+  const root = join(options.directory, 'quarry');
+  const nodes: RunningProcess[] = [];
+  try {
+    await mkdir(root);
+    return await measure(options, root, nodes);
+  } finally {
+    await Promise.all(nodes.map((node) => node.stop()));
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+async function measure(options: QuarryOptions, root: string, nodes: RunningProcess[]): Promise<Sample> {
+  const { image, warmUpImage, seeded, link: wire, signal, isDurable, check } = options;
+  const clusterKeyFile = join(root, 'cluster.key');
+  await writeClusterKey(clusterKeyFile);
+  const common = {
+    ...quiet(options.settings),
+    'network.listen': [`/ip4/${wire.host}/tcp/0`],
+    'network.clusterKeyFile': clusterKeyFile,
+    'trust.publishers': [seeded.publisher],
+  };
+  const senders: RunningProcess[] = [];
+  const bootstrap: string[] = [];
+  for (let i = 0; i < options.senders; i += 1) {
+    const dataDirectory = join(root, `sender-${i}`);
+    await copyStore(join(seeded.directory, 'store'), join(dataDirectory, 'store'), signal);
+    const order: NodeOrder = { role: 'node', dataDirectory, settings: { ...common, 'network.bootstrap': bootstrap } };
+    const sender = startNode(`sender ${i + 1}`, order, { signal, prefix: wire.senderPrefix });
+    nodes.push(sender);
+    senders.push(sender);
+    const { addresses } = await sender.ask({ do: 'start' });
+    bootstrap.push(...(addresses as string[]).slice(0, 1));
+  }
+  const usages = (): Promise<readonly NodeUsage[]> =>
+    Promise.all(senders.map(async (sender) => (await sender.ask({ do: 'usage' })) as unknown as NodeUsage));
+  let sendersAfter: Promise<readonly NodeUsage[]> | undefined;
+  const receiver = startNode(
+    'the receiver',
+    {
+      role: 'node',
+      dataDirectory: join(root, 'receiver'),
+      settings: { ...common, 'network.listen': [], 'network.bootstrap': bootstrap },
+    },
+    {
+      signal,
+      prefix: wire.receiverPrefix,
+      onEvent: () => {
+        sendersAfter = usages();
+        sendersAfter.catch(() => {}); // told to who waits for it
+      },
+    },
+  );
+  nodes.push(receiver);
+  await receiver.ask({ do: 'start' });
+  await receiver.ask({ do: 'meet', peers: senders.length });
+  const fetch = async (order: FetchOrder): Promise<FetchAnswer> =>
+    (await receiver.ask({ do: 'fetch', ...order })) as unknown as FetchAnswer;
+  await fetch({ image: warmUpImage, destination: join(root, warmUpImage), isDurable: false, rebuilds: true });
+  await options.prepare();
+
+  const destination = join(root, image);
+  const sendersBefore = await usages();
+  const receiverBefore = (await receiver.ask({ do: 'usage' })) as unknown as NodeUsage;
+  const sentBefore = await wire.sentBytes();
+  const { fetched, rebuilt } = await fetch({ image, destination, isDurable, rebuilds: check !== undefined });
+  const sentAfter = await wire.sentBytes();
+  const after = await (sendersAfter ?? usages());
+  if (check) await check(destination);
+  const sum = (of: readonly NodeUsage[]): number => of.reduce((total, { cpuSeconds }) => total + cpuSeconds, 0);
+  const sender = {
+    senderCpuSeconds: sum(after) - sum(sendersBefore),
+    senderPeakRssMiB: Math.max(...after.map(({ peakRssMiB }) => peakRssMiB)),
+  };
+  const sampled = ({ seconds, cpuSeconds, peakRssMiB }: FetchAnswer['fetched']): Sample => ({
+    seconds,
+    cpuSeconds: cpuSeconds - receiverBefore.cpuSeconds,
+    peakRssMiB,
+    ...sender,
+  });
+  return {
+    ...sampled(fetched),
+    ...(sentBefore !== undefined && sentAfter !== undefined && { wireBytes: sentAfter - sentBefore }),
+    ...(rebuilt && { further: { ', and rebuilt': sampled(rebuilt) } }),
+  };
+}
+
+function quiet(settings: Settings): Settings {
+  return { 'log.level': 'error', 'network.listen': [], ...settings };
+}
+
+/** Packs are never written again once they are whole: links will do, so that nothing waits to be written back when the clock starts. The index is copied. */
+async function copyStore(from: string, to: string, signal: AbortSignal): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await runToEnd('cp', ['-al', '--', from, to], signal);
+  await rm(join(to, 'index'), { recursive: true });
+  await runToEnd('cp', ['-a', '--', join(from, 'index'), join(to, 'index')], signal);
+}

@@ -1,0 +1,16 @@
+import { copyFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runToEnd } from '../processes.ts';
+
+/** Copies the image and removes the copy, before every run of everybody: see runCp. */
+export async function warmPages(image: string, directory: string, signal: AbortSignal): Promise<void> {
+  const copy = join(directory, 'warm-up');
+  await copyFile(image, copy);
+  await rm(copy);
+  signal.throwIfAborted();
+}
+
+/** @throws where two files differ */
+export async function checkSame(expected: string, received: string, signal: AbortSignal): Promise<void> {
+  await runToEnd('cmp', ['--', expected, received], signal);
+}

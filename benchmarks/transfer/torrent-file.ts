@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { open, stat, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+
+type Bencoded = number | string | Uint8Array | readonly Bencoded[] | { readonly [key: string]: Bencoded };
+
+/** BEP 3: keys of dictionaries in order of their bytes. */
+export function bencode(value: Bencoded): Buffer {
+  if (typeof value === 'number') return Buffer.from(`i${value}e`);
+  if (typeof value === 'string') return bencode(Buffer.from(value));
+  if (value instanceof Uint8Array) return Buffer.concat([Buffer.from(`${value.length}:`), value]);
+  if (Array.isArray(value)) return Buffer.concat([Buffer.from('l'), ...value.map(bencode), Buffer.from('e')]);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  const parts = entries.flatMap(([key, item]) => [bencode(key), bencode(item)]);
+  return Buffer.concat([Buffer.from('d'), ...parts, Buffer.from('e')]);
+}
+
+const MIN_PIECE_BYTES = 2 ** 18;
+const MAX_PIECE_BYTES = 2 ** 20;
+
+/** Describes one file, privately (BEP 27): nobody looks for peers elsewhere than at `announce`, which may be absent. */
+export async function writeTorrent(image: string, torrent: string, announce: string | undefined): Promise<void> {
+  const { size } = await stat(image);
+  const pieceBytes = size > 2 ** 28 ? MAX_PIECE_BYTES : MIN_PIECE_BYTES;
+  const hashes: Buffer[] = [];
+  const file = await open(image, 'r');
+  try {
+    const buffer = Buffer.alloc(pieceBytes);
+    for (let at = 0; at < size; at += pieceBytes) {
+      const { bytesRead } = await file.read(buffer, 0, pieceBytes, at);
+      hashes.push(createHash('sha1').update(buffer.subarray(0, bytesRead)).digest());
+    }
+  } finally {
+    await file.close();
+  }
+  const info = {
+    length: size,
+    name: basename(image),
+    'piece length': pieceBytes,
+    pieces: Buffer.concat(hashes),
+    private: 1,
+  };
+  await writeFile(torrent, bencode({ ...(announce !== undefined && { announce }), info }));
+}
