@@ -37,7 +37,7 @@ export interface Sample {
   readonly senderCpuSeconds?: number | undefined;
   /** Of the largest of them. */
   readonly senderPeakRssMiB?: number | undefined;
-  /** What went over the link, headers and acknowledgements of the same direction included, where the link is ours to ask. */
+  /** What went over the link from the sender, as the kernel counts it (headers once per large segment), where the link is ours to ask. */
   readonly wireBytes?: number | undefined;
   /** What the same run shows beyond that, under names that are put behind the contestant's. */
   readonly further?: Readonly<Record<string, Sample>> | undefined;

@@ -43,8 +43,22 @@ export async function makeDiskImage(path: string, sizeBytes: number, signal: Abo
     await file.close();
     const mke2fs = findCommand('mke2fs') ?? 'mke2fs';
     const extended = `hash_seed=${UUID},lazy_itable_init=0,lazy_journal_init=0`;
-    // In blocks that the file has: no reserved ones, a journal of the smallest size.
-    const args = ['-q', '-F', '-t', 'ext4', '-b', String(BLOCK_BYTES), '-m', '0', '-U', UUID, '-E', extended];
+    const args = [
+      '-q',
+      '-F',
+      '-t',
+      'ext4',
+      '-O',
+      '^has_journal',
+      '-b',
+      String(BLOCK_BYTES),
+      '-m',
+      '0',
+      '-U',
+      UUID,
+      '-E',
+      extended,
+    ];
     await runToEnd(mke2fs, [...args, '-d', files, path], signal);
   } finally {
     await rm(files, { recursive: true, force: true });
@@ -74,7 +88,8 @@ async function gather(
       const takenBytes = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
       if (takenBytes > left) continue;
       const target = join(to, path);
-      await mkdir(dirname(target), { recursive: true });
+      // A directory takes a block, however few names there are in it.
+      if ((await mkdir(dirname(target), { recursive: true })) !== undefined) left -= BLOCK_BYTES;
       await link(path, target).catch(() => copyFile(path, target)); // another file system, or not ours to link
       left -= takenBytes;
       chosen.files += 1;

@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseBytes } from '@quarry/runtime';
 import type { Bench } from './bench.ts';
-import { ingest } from './ingest.ts';
-import { rebuild } from './rebuild.ts';
+import { hash } from './hash/hash.ts';
+import { ingest } from './image/ingest.ts';
+import { inventory } from './inventory/inventory.ts';
+import { rebuild } from './image/rebuild.ts';
+import { store } from './store/store.ts';
 import { storms } from './storms.ts';
 import { transfer } from './transfer/transfer.ts';
 
-const benches: Readonly<Record<string, Bench>> = { transfer, ingest, rebuild, storms };
+const benches: Readonly<Record<string, Bench>> = { transfer, ingest, rebuild, store, hash, inventory, storms };
 
 const usage = `Usage: npm run bench -- NAME… [options]
 
@@ -118,8 +121,9 @@ async function main(): Promise<number> {
       reports.push(figures);
     }
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
-    return 130;
+    if (stop.signal.aborted) return 130;
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -96,7 +96,7 @@ export async function usageOfTree(pid: number): Promise<Usage> {
 export async function runOurs<T = Sample>(
   order: object,
   signal: AbortSignal,
-  script = './image-process.ts',
+  script = './image/image-process.ts',
   flags: readonly string[] = [],
 ): Promise<T> {
   const path = fileURLToPath(new URL(script, import.meta.url));

@@ -65,17 +65,17 @@ export function startProcess(
   const ended = closed.then((how) => {
     hasEnded = true;
     const error = new Error(`${name} ${how ?? 'has ended'}; its last words:\n${lastWords}`);
-    for (const { reject } of waiting.values()) reject(signal.aborted ? signal.reason : error);
+    for (const asked of waiting.values()) asked.reject(signal.aborted ? signal.reason : error);
     waiting.clear();
     if (how !== undefined && !isStopping) throw signal.aborted ? signal.reason : error;
   });
   ended.catch(() => {}); // told to whoever waits for it, or asks
   child.on('message', (answer: Answer & Record<string, unknown>) => {
     if (answer.id === undefined) return onEvent(answer);
-    const { resolve, reject } = waiting.get(answer.id) ?? {};
+    const asked = waiting.get(answer.id);
     waiting.delete(answer.id);
-    if (answer.error === undefined) resolve?.(answer);
-    else reject?.(new Error(`${name}: ${answer.error}`));
+    if (answer.error === undefined) asked?.resolve(answer);
+    else asked?.reject(new Error(`${name}: ${answer.error}`));
   });
   const stop = async (): Promise<void> => {
     isStopping = true;

@@ -13,7 +13,7 @@ import type { Link } from './link.ts';
 import { quarry, seedStore } from './quarry.ts';
 import { checkSame, warmPages } from './rounds.ts';
 import { createShapedLink, whyNoShapedLink } from './shaped-link.ts';
-import { encodings } from './treatments.ts';
+import { encodings, whyNot } from './treatments.ts';
 
 const WARM_UP_BYTES = 16 * 2 ** 20;
 const suffix = ', disk image over 1 Gbit/s';
@@ -47,10 +47,16 @@ async function measure(options: BenchOptions, root: string, link: Link, lifecycl
   const contestants: Contestant[] = [];
   const names: string[] = [];
   const notRun: NotRun[] = [];
-  for (const [encoding, settings] of Object.entries(encodings)) {
-    const name = `quarry, ${encoding}${suffix}`;
+  for (const treatment of encodings) {
+    const why = whyNot(treatment);
+    if (why) {
+      notRun.push(why);
+      continue;
+    }
+    const { settings } = treatment;
+    const name = `${treatment.name}${suffix}`;
     names.push(name);
-    const seeded = await seedStore([image.path, warmUp], join(root, `seeded-${encoding}`), settings, signal);
+    const seeded = await seedStore([image.path, warmUp], join(root, `seeded-${names.length}`), settings, signal);
     contestants.push(
       quarry(name, {
         image: basename(image.path),
@@ -71,7 +77,10 @@ async function measure(options: BenchOptions, root: string, link: Link, lifecycl
   await mkdir(own);
   const entry = await https({ image: image.path, link, prepare, check, directory: own, lifecycle, signal });
   if ('why' in entry) notRun.push(entry);
-  else contestants.push(...entry.contestants.slice(0, 1).map(({ run }) => ({ name: `${httpsName}${suffix}`, run })));
+  else
+    contestants.push(
+      ...entry.contestants.slice(0, 1).map((contestant) => ({ ...contestant, name: `${httpsName}${suffix}` })),
+    );
   const results = resultsOf(await interleaved(contestants, options), sizeBytes);
   const curl = results.find(({ name }) => name === `${httpsName}${suffix}`);
   const ratios = names.flatMap((name) => {

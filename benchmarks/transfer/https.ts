@@ -121,7 +121,7 @@ async function answers(
   prefix: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const [command = '', ...args] = [...prefix, 'curl', '--silent', '--insecure', '--output', '/dev/null', url];
+  const [command, ...args] = [...prefix, 'curl', '--silent', '--insecure', '--output', '/dev/null', url];
   const untilMs = systemClock.now() + ANSWERS_WITHIN_MS;
   const hasEnded = server.ended.then(() => {
     throw new Error('nginx has ended');

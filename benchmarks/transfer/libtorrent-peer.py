@@ -44,6 +44,8 @@ def session():
         "send_buffer_watermark_factor": 150,
         "send_buffer_low_watermark": 10 * 1024 * 1024,
         "max_queued_disk_bytes": 7 * 1024 * 1024 * 4,
+        # what is to be done next is looked at every 500 ms otherwise
+        "tick_interval": 50,
         "aio_threads": 4,
         "hashing_threads": 2,
         "recv_socket_buffer_size": 1024 * 1024,

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { systemClock } from '@quarry/runtime';
 import type { LogFields, Logger } from '@quarry/runtime';
 import { startDaemon } from '../../packages/daemon/src/compose.ts';
-import type { ConfigKey } from '../../packages/daemon/src/config/config.ts';
 import { loadConfig } from '../../packages/daemon/src/config/load-config.ts';
 import type { Daemon } from '../../packages/daemon/src/daemon.ts';
 
@@ -13,7 +12,7 @@ export interface NodeOrder {
   readonly dataDirectory: string;
   readonly isOffline?: boolean;
   /** Beyond the defaults, by key of the configuration. */
-  readonly settings: Readonly<Partial<Record<ConfigKey, unknown>>>;
+  readonly settings: Readonly<Record<string, unknown>>;
 }
 
 export type NodeQuestion = { readonly id: number } & (

@@ -2,8 +2,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeClusterKey } from '../../packages/daemon/src/compose.ts';
-import type { ConfigKey } from '../../packages/daemon/src/config/config.ts';
 import type { Contestant, Sample } from '../bench.ts';
 import { runToEnd } from '../processes.ts';
 import { startProcess } from '../running-process.ts';
@@ -11,7 +9,8 @@ import type { RunningProcess } from '../running-process.ts';
 import type { Link } from './link.ts';
 import type { FetchAnswer, FetchOrder, NodeOrder, NodeUsage } from './node-process.ts';
 
-export type Settings = Readonly<Partial<Record<ConfigKey, unknown>>>;
+/** By key of the daemon’s configuration. */
+export type Settings = Readonly<Record<string, unknown>>;
 
 /** A store that holds the images, to be copied for each sender. */
 export interface SeededStore {
@@ -97,6 +96,8 @@ async function runQuarry(options: QuarryOptions): Promise<Sample> {
 async function measure(options: QuarryOptions, root: string, nodes: RunningProcess[]): Promise<Sample> {
   const { image, warmUpImage, seeded, link: wire, signal, isDurable, check } = options;
   const clusterKeyFile = join(root, 'cluster.key');
+  // Loaded only here: with it come libp2p and its kin, for which no other benchmark should wait.
+  const { writeClusterKey } = await import('../../packages/daemon/src/compose.ts');
   await writeClusterKey(clusterKeyFile);
   const common = {
     ...quiet(options.settings),

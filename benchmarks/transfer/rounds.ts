@@ -10,7 +10,10 @@ export async function warmPages(image: string, directory: string, signal: AbortS
   signal.throwIfAborted();
 }
 
-/** @throws where two files differ */
+/** @throws where two files differ, saying where */
 export async function checkSame(expected: string, received: string, signal: AbortSignal): Promise<void> {
-  await runToEnd('cmp', ['--', expected, received], signal);
+  // Of a file that ends early it speaks on standard error.
+  const { stdout, stderr } = await runToEnd('cmp', ['--', expected, received], signal, [0, 1]);
+  const difference = (stdout + stderr).trim();
+  if (difference !== '') throw new Error(`what was received is not what was sent: ${difference}`);
 }

@@ -14,10 +14,10 @@ import { loopback } from './link.ts';
 import { quarry, seedStore } from './quarry.ts';
 import type { QuarryOptions, SeededStore } from './quarry.ts';
 import { checkSame, warmPages } from './rounds.ts';
-import { libp2pOnly } from './treatments.ts';
+import { overLibp2p, overPlainTcp, whyNot } from './treatments.ts';
 
 /** Which is measured with which image over which link. */
-const partNames = ['random', 'libp2p', 'eight', 'disk'] as const;
+const partNames = ['random', 'libp2p', 'plain', 'eight', 'disk'] as const;
 type Part = (typeof partNames)[number];
 
 const WARM_UP_BYTES = 32 * 2 ** 20;
@@ -29,7 +29,7 @@ export const transfer: Bench = {
   async run(options) {
     const isChosen = (part: Part): boolean => options.only.length === 0 || options.only.includes(part);
     const parts: Measurements[] = [];
-    if (isChosen('random') || isChosen('libp2p') || isChosen('eight')) {
+    if (partNames.some((part) => part !== 'disk' && isChosen(part))) {
       parts.push(await measureRandom(options, isChosen));
     }
     if (isChosen('disk')) parts.push(await measureDisk(options));
@@ -61,7 +61,6 @@ async function measureRandom(options: BenchOptions, isChosen: (part: Part) => bo
 
 const ours = 'quarry';
 const oursDurable = 'quarry, fsync';
-const oursOverLibp2p = 'quarry over libp2p streams';
 const oursFromEight = `quarry, ${SENDERS} senders`;
 
 async function enter(
@@ -99,7 +98,11 @@ async function enter(
   const contestants: Contestant[] = [quarry(ours, { ...common, check })];
   const notRun: NotRun[] = [];
   if (isChosen('random')) contestants.push(quarry(oursDurable, { ...common, isDurable: true }));
-  if (isChosen('libp2p')) contestants.push(quarry(oursOverLibp2p, { ...common, settings: libp2pOnly }));
+  for (const treatment of [...(isChosen('libp2p') ? [overLibp2p] : []), ...(isChosen('plain') ? [overPlainTcp] : [])]) {
+    const why = whyNot(treatment);
+    if (why) notRun.push(why);
+    else contestants.push(quarry(treatment.name, { ...common, settings: treatment.settings }));
+  }
   if (isChosen('eight')) contestants.push(quarry(oursFromEight, { ...common, senders: SENDERS }));
   for (const [name, contestant] of Object.entries(isChosen('random') ? { https, aria2, libtorrent } : {})) {
     const own = join(root, name);
@@ -122,7 +125,8 @@ function ratiosOf(results: readonly Result[]): Record<string, number> {
     ['rebuilt, to curl', find(`${ours}, and rebuilt`), find(httpsName)],
     ['fsync, to curl', find(oursDurable), find(`${httpsName}, fsync`)],
     ['to the faster of aria2 and libtorrent', find(ours), torrents[0]],
-    ['to libp2p streams', find(ours), find(oursOverLibp2p)],
+    ['to libp2p streams', find(ours), find(overLibp2p.name)],
+    ['to plain TCP', find(ours), find(overPlainTcp.name)],
     ['from eight senders to one', find(oursFromEight), find(ours)],
   ];
   return Object.fromEntries(pairs.flatMap(([name, a, b]) => (a && b ? [[name, ratio(a, b)]] : [])));

@@ -1,7 +1,23 @@
+import { configKeys } from '../../packages/daemon/src/config/settings.ts';
+import type { NotRun } from '../bench.ts';
 import type { Settings } from './quarry.ts';
 
-/** Bytes over libp2p streams, as between peers that have one port or a relay. */
-export const libp2pOnly: Settings = {};
+/** One way to run ours: settings of the daemons beyond their defaults, and what the row is called. */
+export interface Treatment {
+  readonly name: string;
+  readonly settings: Settings;
+}
 
-/** How pieces are stored and sent, by the name that stands in the results. */
-export const encodings: Readonly<Record<string, Settings>> = { 'plain pieces': {} };
+/** Pieces over libp2p streams, as between peers that have one port or a relay. */
+export const overLibp2p: Treatment = { name: 'quarry over libp2p streams', settings: { 'network.bulk': 'off' } };
+/** Pieces over TCP without TLS: what TLS costs. */
+export const overPlainTcp: Treatment = { name: 'quarry over plain TCP', settings: { 'network.bulk': 'plain' } };
+
+/** Why a treatment cannot be run here: a setting that the daemon does not have would be no treatment at all. */
+export function whyNot({ name, settings }: Treatment): NotRun | undefined {
+  const unknown = Object.keys(settings).find((key) => !configKeys.some((known) => known === key));
+  return unknown === undefined ? undefined : { name, why: `the daemon has no setting ${unknown}` };
+}
+
+/** How pieces are stored and sent. The default is what an operator gets. */
+export const encodings: readonly Treatment[] = [{ name: 'quarry', settings: {} }];

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { againstCp } from './against-cp.ts';
-import { reportOf } from './bench.ts';
-import type { Bench } from './bench.ts';
-import { contentNames } from './contents.ts';
-import { runOurs } from './processes.ts';
+import { reportOf } from '../bench.ts';
+import type { Bench } from '../bench.ts';
+import { contentNames } from '../contents.ts';
+import { runOurs } from '../processes.ts';
 
 /** An image out of a store whose packs are in the page cache: read, every chunk hashed, written. */
 export const rebuild: Bench = {

@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { interleaved, ratio, resultOf } from './bench.ts';
-import type { BenchOptions, Contestant, Measurements, Result, Sample } from './bench.ts';
-import { makeContents } from './contents.ts';
-import type { Content } from './contents.ts';
-import { runCp } from './processes.ts';
+import { interleaved, ratio, resultOf } from '../bench.ts';
+import type { BenchOptions, Contestant, Measurements, Result, Sample } from '../bench.ts';
+import { makeContents } from '../contents.ts';
+import type { Content } from '../contents.ts';
+import { runCp } from '../processes.ts';
 
 /**
  * Measures something of ours against `cp` of the same file on the same file system, for each content: once where neither side syncs anything, and once where

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { againstCp } from './against-cp.ts';
-import { reportOf } from './bench.ts';
-import type { Bench } from './bench.ts';
-import { contentNames } from './contents.ts';
-import { runOurs } from './processes.ts';
+import { reportOf } from '../bench.ts';
+import type { Bench } from '../bench.ts';
+import { contentNames } from '../contents.ts';
+import { runOurs } from '../processes.ts';
 
 /** A file in the page cache into an empty store: cut, hashed, looked up, packed, published. */
 export const ingest: Bench = {
