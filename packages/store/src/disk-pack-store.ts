@@ -13,7 +13,7 @@ import type { StoreSettings } from './options.ts';
 import { openPackEngine } from './pack-engine.ts';
 import type { PackEngineDeps } from './pack-engine.ts';
 import { createDiskPackStage } from './pack-stage.ts';
-import type { DiskPackStage } from './pack-stage.ts';
+import type { DiskPackStage, StagedFile } from './pack-stage.ts';
 import { maskRuns } from './presence.ts';
 import { PRIVATE_FILE } from './store-directory.ts';
 import { findStrayFiles, removeStrayFiles } from './stray-files.ts';
@@ -63,6 +63,17 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       known.touch(pack);
       return result;
     });
+  const openStageFile = async (): Promise<StagedFile> => {
+    stageCount += 1;
+    const path = join(directory.stages, `${stageCount}.stage`);
+    stageFiles.add(path);
+    try {
+      return { path, handle: await open(path, 'wx+', PRIVATE_FILE) };
+    } catch (error) {
+      stageFiles.delete(path);
+      throw ioError(error, `beginning a stage in ${directory.stages}`);
+    }
+  };
   const close = async (): Promise<void> => {
     await calls.stop();
     for (const stage of stages) await stage.abandon();
@@ -109,23 +120,15 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       }),
     stagePack: ({ signal } = {}) =>
       calls.run(signal, async () => {
-        stageCount += 1;
-        const path = join(directory.stages, `${stageCount}.stage`);
-        stageFiles.add(path);
-        const handle = await open(path, 'wx+', PRIVATE_FILE).catch((error: unknown) => {
-          stageFiles.delete(path);
-          throw ioError(error, `beginning a stage in ${directory.stages}`);
-        });
         const diskStage: DiskPackStage = createDiskPackStage({
-          file: { path, handle },
+          file: await openStageFile(),
+          openFile: openStageFile,
+          onFileEnd: ({ path }) => stageFiles.delete(path),
           freeSpace: engine.freeSpace,
           run: (given, work) => calls.run(given, work),
           room: (given) => batcher.room(given),
-          keep: (file, descriptor) => keepStaged(engine, file, descriptor),
-          onEnd: () => {
-            stages.delete(diskStage);
-            stageFiles.delete(path);
-          },
+          keep: (file, descriptor, frames) => keepStaged(engine, { file, descriptor, frames }),
+          onEnd: () => stages.delete(diskStage),
         });
         stages.add(diskStage);
         return diskStage.stage;

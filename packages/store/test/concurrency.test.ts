@@ -53,7 +53,12 @@ async function actAtRandom(store: PackStore, below: (limit: number) => number): 
     });
   } else if (dice < 15) {
     const stage = await store.stagePack();
-    await Promise.all([stage.append([pack.bytes.subarray(0, 999)]), stage.append([pack.bytes.subarray(999)])]);
+    if (below(2) === 0)
+      await Promise.all([stage.append([pack.bytes.subarray(0, 999)]), stage.append([pack.bytes.subarray(999)])]);
+    else {
+      const pieces = Array.from({ length: descriptor.pieceCount }, (_, each) => pack.framed(each));
+      await Promise.all(pieces.map(({ frame, bytes }) => stage.appendFrame(frame, bytes.length)));
+    }
     await stage.finish(descriptor);
   } else if (dice < 16) {
     const chunks = createChunkSet(descriptor.chunkCount);

@@ -4,6 +4,7 @@ import { evictingLaws } from './pack-store/evicting-laws.ts';
 import { findingLaws } from './pack-store/finding-laws.ts';
 import { readingLaws } from './pack-store/reading-laws.ts';
 import { reopeningLaws } from './pack-store/reopening-laws.ts';
+import { stagingFramesLaws } from './pack-store/staging-frames-laws.ts';
 import { stagingLaws } from './pack-store/staging-laws.ts';
 import { stateLaws } from './pack-store/state-laws.ts';
 import { framingLaws } from './pack-store/framing-laws.ts';
@@ -21,6 +22,7 @@ export function packStoreSuite(name: string, harness: PackStoreHarness): void {
     describe('pieces as frames', () => framingLaws(laws, harness));
     describe('finding', () => findingLaws(laws));
     describe('staging', () => stagingLaws(laws));
+    describe('staging frames', () => stagingFramesLaws(laws, harness));
     describe('keeping and evicting', () => evictingLaws(laws));
     describe('dropping and verifying', () => droppingLaws(laws, harness));
     if (harness.capabilities.isDurable) describe('reopening', () => reopeningLaws(laws));

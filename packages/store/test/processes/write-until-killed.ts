@@ -3,8 +3,10 @@
 //   absent <id>                        chunks of this pack are about to go
 // Arguments: directory, seed.
 import { writeSync } from 'node:fs';
-import { addRun, createChunkSet } from '@quarry/content';
+import { addRun, createChunkSet, encodePiece } from '@quarry/content';
+import type { PackStage } from '@quarry/content';
 import { samplePack } from '@quarry/content/conformance';
+import type { SamplePack } from '@quarry/content/conformance';
 import { createSeededRandom, silentLogger, systemClock } from '@quarry/runtime';
 import { createDiskStore } from '@quarry/store';
 import { crashPackOptions, CRASH_PACKS } from './crash-packs.ts';
@@ -28,6 +30,15 @@ const { packs: store } = await createDiskStore(
 store.onAbsent((id) => say(`absent ${id}`));
 const samples = Array.from({ length: CRASH_PACKS }, (_, i) => samplePack(crashPackOptions(i)));
 say('open');
+
+/** The whole pack in frames of so many chunks: of one piece, or of four. */
+async function appendFrames(stage: PackStage, pack: SamplePack, count: number): Promise<void> {
+  const { chunkCount } = pack.descriptor;
+  for (let first = 0; first < chunkCount; first += count) {
+    const plain = pack.run(first, Math.min(count, chunkCount - first));
+    await stage.appendFrame(encodePiece(plain) ?? plain, plain.length);
+  }
+}
 
 for (;;) {
   const pack = samples[below(samples.length)];
@@ -54,7 +65,8 @@ for (;;) {
     say(`durable ${before.join(' ')}`);
   } else if (dice < 86) {
     const stage = await store.stagePack();
-    await stage.append([pack.bytes.subarray(0, 5000), pack.bytes.subarray(5000)]);
+    if (random.next() < 0.5) await stage.append([pack.bytes.subarray(0, 5000), pack.bytes.subarray(5000)]);
+    else await appendFrames(stage, pack, random.next() < 0.5 ? 4 : 16);
     if (random.next() < 0.8) await stage.finish(pack.descriptor);
     say('staged');
   } else if (dice < 92) {
