@@ -1,5 +1,5 @@
 import { errorCode } from '@quarry/runtime';
-import { errors, Pool } from 'undici';
+import type { errors, Pool } from 'undici';
 import type { Call } from './call-scope.ts';
 import { originDefaults } from './options.ts';
 import { OriginError } from './origin-error.ts';
@@ -39,11 +39,21 @@ export function createHttpClient(baseUrl: string): HttpClient & { readonly url: 
   const base = parseBaseUrl(baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
   // Silence is measured by the call, with the clock it was given.
-  const pool = new Pool(base.origin, { headersTimeout: 0, bodyTimeout: 0, allowH2: false, keepAliveTimeout: 4_000 });
+  const options: Pool.Options = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, keepAliveTimeout: 4_000 };
+  let opened: Promise<{ readonly pool: Pool; readonly errors: HttpErrors }> | undefined;
+  // Not before it is needed: undici is a third of a node's code, and most nodes never speak to an origin over HTTP.
+  const open = (): NonNullable<typeof opened> =>
+    (opened ??= import('undici').then((undici) => ({
+      pool: new undici.Pool(base.origin, options),
+      errors: undici.errors,
+    })));
 
   return {
     url: base.origin + prefix,
     async request({ method, path, headers = {}, what }, call) {
+      const { pool, errors: httpErrors } = await open();
+      const isNotHttp = (cause: unknown): boolean =>
+        cause instanceof httpErrors.HTTPParserError || cause instanceof httpErrors.HeadersOverflowError;
       const ending = new AbortController();
       const sent = pool.request({
         method,
@@ -56,25 +66,35 @@ export function createHttpClient(baseUrl: string): HttpClient & { readonly url: 
       try {
         const { statusCode, headers: answered, body } = await call.wait(sent, what);
         body.on('error', () => {}); // whoever reads it is told; whoever left does not care
-        return responseOf(statusCode, answered, body, what, call);
+        return responseOf(statusCode, answered, body, { what, call, isNotHttp });
       } catch (cause) {
         ending.abort();
-        throw requestError(cause, what, base.origin, call);
+        throw requestError(cause, base.origin, { what, call, isNotHttp });
       }
     },
-    close: () => pool.destroy(),
+    async close() {
+      await (await opened)?.pool.destroy();
+    },
   };
 }
 
 type Body = Awaited<ReturnType<Pool['request']>>['body'];
+type HttpErrors = typeof errors;
+
+/** What the parts of one exchange share. */
+interface Exchange {
+  readonly what: string;
+  readonly call: Call;
+  readonly isNotHttp: (cause: unknown) => boolean;
+}
 
 function responseOf(
   status: number,
   headers: Readonly<Record<string, string | string[] | undefined>>,
   body: Body,
-  what: string,
-  call: Call,
+  exchange: Exchange,
 ): HttpResponse {
+  const { what, call } = exchange;
   return {
     status,
     header(name) {
@@ -92,7 +112,7 @@ function responseOf(
           yield value;
         }
       } catch (cause) {
-        throw bodyError(cause, what, receivedBytes, call);
+        throw bodyError(cause, receivedBytes, exchange);
       } finally {
         body.destroy();
       }
@@ -103,7 +123,7 @@ function responseOf(
   };
 }
 
-function requestError(cause: unknown, what: string, origin: string, call: Call): unknown {
+function requestError(cause: unknown, origin: string, { what, call, isNotHttp }: Exchange): unknown {
   if (call.signal.aborted) return call.signal.reason;
   if (cause instanceof OriginError) return cause;
   const code = errorCode(cause) ?? '';
@@ -119,7 +139,7 @@ function requestError(cause: unknown, what: string, origin: string, call: Call):
   return new OriginError('ORIGIN_UNAVAILABLE', message, { details, cause, canRetry: true });
 }
 
-function bodyError(cause: unknown, what: string, receivedBytes: number, call: Call): unknown {
+function bodyError(cause: unknown, receivedBytes: number, { what, call, isNotHttp }: Exchange): unknown {
   if (call.signal.aborted) return call.signal.reason;
   if (cause instanceof OriginError) return cause;
   const code = errorCode(cause) ?? '';
@@ -128,10 +148,6 @@ function bodyError(cause: unknown, what: string, receivedBytes: number, call: Ca
     return new OriginError('ORIGIN_BAD_ANSWER', `${what}: the body is not valid HTTP`, { details, cause });
   const message = `${what}: the connection ended after ${receivedBytes} bytes of the body, before it was whole (${code})`;
   return new OriginError('ORIGIN_TRUNCATED', message, { details, cause, canRetry: true });
-}
-
-function isNotHttp(cause: unknown): boolean {
-  return cause instanceof errors.HTTPParserError || cause instanceof errors.HeadersOverflowError;
 }
 
 function parseBaseUrl(text: string): URL {
