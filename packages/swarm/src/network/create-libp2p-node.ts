@@ -2,7 +2,7 @@ import type { GossipSub, GossipSubComponents } from '@libp2p/gossipsub';
 import { identify } from '@libp2p/identify';
 import type { Identify } from '@libp2p/identify';
 import type { ConnectionGater, Libp2p, PeerDiscovery, PeerInfo } from '@libp2p/interface';
-import { mdns } from '@libp2p/mdns';
+import type { mdns as Mdns } from '@libp2p/mdns';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
@@ -29,6 +29,8 @@ export interface NodeDeps {
  */
 export async function createLibp2pNode(deps: NodeDeps, options: NetworkOptions): Promise<Node> {
   const { identity, clusterKey } = deps;
+  // What few clusters use is not loaded by the others.
+  const mdns = options.mdns ? (await import('@libp2p/mdns')).mdns : undefined;
   return await createLibp2p({
     start: false,
     privateKey: identity.privateKey,
@@ -63,15 +65,15 @@ export async function createLibp2pNode(deps: NodeDeps, options: NetworkOptions):
     },
     // Cuts off hosts that vanished without a word. By default after 5 s, which a busy host may well be silent for.
     connectionMonitor: { pingInterval: 20_000, pingTimeout: { minTimeout: 15_000 } },
-    peerDiscovery: options.mdns ? [(components) => discovery(components, deps)] : [],
+    peerDiscovery: mdns ? [(components) => discovery(mdns, components, deps)] : [],
     services: { identify: identify({ maxMessageSize: 64 * 1024 }), gossip: deps.gossip },
   });
 }
 
-type MdnsComponents = Parameters<ReturnType<typeof mdns>>[0];
+type MdnsComponents = Parameters<ReturnType<typeof Mdns>>[0];
 
 /** The service's name carries the key's fingerprint, so that clusters that share a wire do not dial each other in vain. */
-function discovery(components: MdnsComponents, { clusterKey, onFound }: NodeDeps): PeerDiscovery {
+function discovery(mdns: typeof Mdns, components: MdnsComponents, { clusterKey, onFound }: NodeDeps): PeerDiscovery {
   const found = mdns({ serviceTag: `_quarry-${clusterKey.fingerprint}._udp.local` })(components);
   found.addEventListener('peer', ({ detail }) => onFound(detail));
   return found;
