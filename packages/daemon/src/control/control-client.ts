@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import type { EvictionReport, VerifyReport } from '@quarry/content';
@@ -16,6 +15,7 @@ import type {
 import { controlPaths } from './control-api.ts';
 import type { ControlEvent, ControlFailure } from './control-api.ts';
 import { ControlError } from './control-error.ts';
+import { http } from './node-http.ts';
 
 /** A running daemon, as its command line sees it. Every call rejects with ControlError; CONTROL_REMOTE carries the daemon's own codes in `details.codes`. */
 export interface ControlClient {
@@ -76,7 +76,13 @@ async function send(
   body: object,
   signal: AbortSignal | undefined,
 ): Promise<IncomingMessage> {
-  const outgoing = request({ socketPath, method, path, headers: { host: 'quarry' }, ...(signal ? { signal } : {}) });
+  const outgoing = http.request({
+    socketPath,
+    method,
+    path,
+    headers: { host: 'quarry' },
+    ...(signal ? { signal } : {}),
+  });
   outgoing.end(method === 'POST' ? JSON.stringify(body) : undefined);
   try {
     const [response] = (await once(outgoing, 'response')) as [IncomingMessage];

@@ -1,5 +1,4 @@
 import { chmod, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { isCodedError, parseBytes } from '@quarry/runtime';
@@ -9,6 +8,7 @@ import type { Daemon, Progress, Progressing } from '../daemon.ts';
 import { controlPaths } from './control-api.ts';
 import type { ControlEvent, ControlFailure } from './control-api.ts';
 import { ControlError } from './control-error.ts';
+import { http } from './node-http.ts';
 
 const MAX_REQUEST_BYTES = 1 << 20;
 /** sockaddr_un.sun_path holds 108 bytes with its final zero. */
@@ -20,7 +20,7 @@ type Work = (body: Body, options: Progressing & { readonly signal: AbortSignal }
 /** Serves the daemon on a unix socket, mode 0600; a socket file that a killed daemon left is replaced. Rejects with ControlError. */
 export async function serveControl(daemon: Daemon, socketPath: string, lifecycle: Lifecycle): Promise<void> {
   await claimSocket(socketPath);
-  const server = createServer((request, response) => void answer(daemon, request, response, lifecycle.signal));
+  const server = http.createServer((request, response) => void answer(daemon, request, response, lifecycle.signal));
   await listenOn(server, socketPath);
   await chmod(socketPath, 0o600);
   lifecycle.onClose('the control socket', () => closeServer(server));
@@ -34,7 +34,7 @@ export async function serveMetrics(daemon: Daemon, hostAndPort: string, lifecycl
       'CONTROL_BAD_SOCKET',
       `control.metricsListen must be host:port, not ${JSON.stringify(hostAndPort)}`,
     );
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     if (request.url === controlPaths.metrics && request.method === 'GET') return void sendMetrics(daemon, response);
     response.writeHead(404, { 'content-type': 'text/plain' }).end('only /metrics is here\n');
   });

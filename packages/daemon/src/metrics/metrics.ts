@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type * as PromClient from 'prom-client';
 import { metricCatalogue } from './catalogue.ts';
 import type { MetricName, MetricSpec } from './catalogue.ts';
 
@@ -18,9 +18,29 @@ export interface Metrics {
 /** From a warm image on a fast disk to an hour over a slow link. */
 const SECONDS_BUCKETS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
 
+/**
+ * prom-client comes when something is counted or asked for, and not with an idle node: it brings OpenTelemetry's interface and Node's cluster
+ * module with it. What is counted meanwhile is applied in order when it is there.
+ */
 export function createMetrics(): Metrics {
+  let loading: Promise<Metrics> | undefined;
+  let loaded: Metrics | undefined;
+  const use = (work: (metrics: Metrics) => void): void => {
+    if (loaded) return work(loaded);
+    loading ??= import('prom-client').then((client) => (loaded = createRegistry(client)));
+    void loading.then(work);
+  };
+  return {
+    count: (name, amount, labels) => use((metrics) => metrics.count(name, amount, labels)),
+    set: (name, value, labels) => use((metrics) => metrics.set(name, value, labels)),
+    observe: (name, value) => use((metrics) => metrics.observe(name, value)),
+    text: () => new Promise((resolve, reject) => use((metrics) => void metrics.text().then(resolve, reject))),
+  };
+}
+
+function createRegistry({ Counter, Gauge, Histogram, Registry }: typeof PromClient): Metrics {
   const registry = new Registry();
-  const made = new Map<string, Counter | Gauge | Histogram>();
+  const made = new Map<string, PromClient.Counter | PromClient.Gauge | PromClient.Histogram>();
   for (const [name, spec] of Object.entries<MetricSpec>(metricCatalogue)) {
     const options = { name, help: spec.help, labelNames: [...spec.labels], registers: [registry] };
     if (spec.type === 'counter') made.set(name, new Counter(options));
