@@ -2,6 +2,10 @@
 export { SwarmError } from './swarm-error.ts';
 export type { SwarmErrorCode } from './swarm-error.ts';
 export type * from './ports/network.ts';
+export { createBulkNetwork } from './bulk/create-bulk-network.ts';
+export type { BulkDeps, BulkFigures, BulkNetwork } from './bulk/create-bulk-network.ts';
+export { bulkDefaults, bulkProtocols } from './bulk/bulk-options.ts';
+export type { BulkMode, BulkOptions, ChosenBulkOptions } from './bulk/bulk-options.ts';
 export { generateClusterKey, loadClusterKey, parseClusterKey, saveClusterKey } from './network/cluster-key.ts';
 export type { ClusterKey } from './network/cluster-key.ts';
 export { createIdentity, loadIdentity } from './network/identity.ts';

@@ -16,6 +16,13 @@ export function parseAddress(text: string): Multiaddr {
   return address;
 }
 
+const HOSTS: readonly string[] = ['ip4', 'ip6', 'dns', 'dns4', 'dns6'];
+
+/** Numeric, or a name. */
+export function hostOfAddress(address: Multiaddr): string | undefined {
+  return address.getComponents().find(({ name }) => HOSTS.includes(name))?.value;
+}
+
 /** Who must answer at this address, if it says so. */
 export function peerOfAddress(address: Multiaddr): PeerId | undefined {
   const text = address.getComponents().findLast(({ code }) => code === CODE_P2P)?.value;

@@ -28,6 +28,8 @@ export interface ExchangeServerOptions {
 
 type Watched = (peer: PeerId, stream: FramedStream, work: (onPart: () => void) => Promise<void>) => Promise<void>;
 
+type SendPart = (part: Uint8Array, isMoreComing: boolean) => Promise<void>;
+
 export function createExchangeServer(
   deps: { readonly clock: Clock; readonly logger: Logger },
   options: ExchangeServerOptions,
@@ -65,10 +67,16 @@ export function createExchangeServer(
     const forget = stream.onEnd((error) => cancelling.abort(error));
     try {
       const answer = await tryHandle(service, { peer, bytes, signal: cancelling.signal }, deps.logger);
-      const send = (part: Uint8Array): Promise<void> => watched(peer, stream, (onPart) => stream.send(part, onPart));
-      await send(answerHead(answer));
-      stream.expect(true); // the asker may have the answer before this side knows that it has left
-      if (typeof answer === 'object') await sendAnswer(answer, send);
+      const send: SendPart = (part, isMoreComing) =>
+        watched(peer, stream, (onPart) => stream.send(part, onPart, isMoreComing));
+      try {
+        stream.expect(true); // the asker may have the answer before this side knows that it has left
+        await send(answerHead(answer), typeof answer === 'object' && answer.byteLength > 0);
+        if (typeof answer === 'object') await sendAnswer(answer, send);
+        await watched(peer, stream, async () => await stream.flush?.());
+      } finally {
+        if (stream.flush && typeof answer === 'object' && 'parts' in answer) answer.release?.();
+      }
     } finally {
       forget();
     }
@@ -135,13 +143,13 @@ async function tryHandle(
 }
 
 /** The asker is not to blame for parts that are made slowly, so only the sending of each is watched. */
-async function sendAnswer(answer: Answer, send: (part: Uint8Array) => Promise<void>): Promise<void> {
-  if (answer instanceof Uint8Array) return await send(answer);
+async function sendAnswer(answer: Answer, send: SendPart): Promise<void> {
+  if (answer instanceof Uint8Array) return await send(answer, false);
   let sentBytes = 0;
   for await (const part of answer.parts) {
     sentBytes += part.byteLength;
     if (sentBytes > answer.byteLength) break;
-    await send(part);
+    await send(part, sentBytes < answer.byteLength);
   }
   if (sentBytes === answer.byteLength) return;
   throw new TypeError(

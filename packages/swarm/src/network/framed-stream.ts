@@ -12,8 +12,13 @@ export interface FramedStream {
   expect(isExpected: boolean): void;
   /** Resolves when `target` is full. One at a time. `onPart` hears how many bytes are in so far. */
   fill(target: Uint8Array, onPart?: (filledBytes: number) => void): Promise<void>;
-  /** Resolves when all but the last part has been taken. The bytes are not copied: they must not change afterwards. `onPart` hears of each part. */
-  send(bytes: Uint8Array, onPart?: () => void): Promise<void>;
+  /**
+   * Resolves when all but the last part has been taken. The bytes are not copied: they must not change afterwards. `onPart` hears of each part.
+   * With `isMoreComing` a few bytes may wait for the next call, to leave with those.
+   */
+  send(bytes: Uint8Array, onPart?: () => void, isMoreComing?: boolean): Promise<void>;
+  /** Resolves when no byte that was sent is needed any more: the system has them. Absent where that cannot be known. */
+  readonly flush?: () => Promise<void>;
   /** Resets the stream: the other side hears of it, and what waits here rejects with `error`. */
   abort(error: Error): void;
   /** Says that nothing more will be sent; the other side closes in turn. */

@@ -7,7 +7,7 @@ import type { Connection, Stream } from '@libp2p/interface';
 import type { Clock, Logger, Random } from '@quarry/runtime';
 import type { Answer, Network, PeerId, Request } from '../ports/network.ts';
 import { SwarmError } from '../swarm-error.ts';
-import { parseAddress, peerOfAddress } from './addresses.ts';
+import { hostOfAddress, parseAddress, peerOfAddress } from './addresses.ts';
 import type { ClusterKey } from './cluster-key.ts';
 import { createConnectedPeers } from './connected-peers.ts';
 import { createConnectionGater } from './connection-gater.ts';
@@ -50,6 +50,8 @@ export interface Libp2pNetwork extends Network {
   /** Banned before this run and during it; whoever keeps them hands them in again as `banned`. */
   banned(): readonly PeerId[];
   traffic(): Traffic;
+  /** The host at which the peer is reached, numeric or a name; undefined when it is not connected. Behind a relay that is the relay's. */
+  hostOf(peer: PeerId): string | undefined;
 }
 
 /** Resolves when the node listens. Rejects with SWARM_BAD_ADDRESS when it cannot; nothing is left open then. */
@@ -258,6 +260,10 @@ export async function createLibp2pNetwork(deps: NetworkDeps, chosen: Partial<Net
       cut(peer, bannedError(peer));
     },
     banned: () => [...banned],
+    hostOf: (peer) => {
+      const connection = connectionsOf(peer).findLast(({ status }) => status === 'open');
+      return connection && hostOfAddress(connection.remoteAddr);
+    },
     traffic: () => ({
       sentBytes: meter.sentBytes,
       receivedBytes: meter.receivedBytes,

@@ -26,6 +26,8 @@ export interface ProtocolLimits {
   readonly maxAskAnswerBytes: number;
   readonly maxBudgetBytes: number;
   readonly maxBudgetMs: number;
+  readonly maxBulkPlaces: number;
+  readonly maxBulkOfferBytes: number;
 }
 
 const PIECE_SET_BYTES = 1 + 32 + 2 + limits.maxPiecesPerPack * 3;
@@ -63,4 +65,7 @@ export const protocolLimits: ProtocolLimits = Object.freeze({
   maxBudgetBytes: 96,
   /** A lease, and a promise of a share. */
   maxBudgetMs: 600_000,
+  /** Where bulk connections are accepted. */
+  maxBulkPlaces: 4,
+  maxBulkOfferBytes: 2048,
 });

@@ -11,6 +11,7 @@ export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   ask: '/quarry/ask/1',
   needs: '/quarry/needs/1',
   originBudget: '/quarry/budget/1',
+  bulk: '/quarry/bulk/1',
 });
 
 export type ProtocolName =
@@ -24,7 +25,8 @@ export type ProtocolName =
   | 'piece'
   | 'ask'
   | 'needs'
-  | 'originBudget';
+  | 'originBudget'
+  | 'bulk';
 
 export const topics: Readonly<Record<'members' | 'haves', string>> = Object.freeze({
   members: 'quarry/members/1',

@@ -4,9 +4,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { budgetDefaults } from '../../src/budget/budget-events.ts';
+import { bulkDefaults } from '../../src/bulk/bulk-options.ts';
 import { memberRollDefaults } from '../../src/budget/member-roll.ts';
 import { PURSE_BURST_BYTES } from '../../src/budget/purse.ts';
 import { swarmDefaults } from '../../src/options.ts';
+import { decodeBulkOffer, encodeBulkOffer } from '../../src/protocol/bulk-offer.ts';
 import { decodeGetPiece, encodeGetPiece } from '../../src/protocol/get-piece.ts';
 import { decodeMemberRecord, encodeMemberRecord } from '../../src/protocol/member-record.ts';
 import { readPieceSet, writePieceSet } from '../../src/protocol/piece-set.ts';
@@ -27,7 +29,7 @@ function example(name: string): string {
   return (found[1] ?? '').replaceAll(/\s/g, '');
 }
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const bytesOf = (name: string): Uint8Array => Buffer.from(example(name), 'hex');
+const bytesOf = (name: string): Uint8Array => new Uint8Array(Buffer.from(example(name), 'hex'));
 
 test('the page states every limit as it is', () => {
   const stated = [...page.matchAll(/^\| `(max\w+)` \| (\d+) \|/gm)].map(([, name, value]) => [name, Number(value)]);
@@ -92,6 +94,21 @@ test('the page states the numbers of the origin budget as they are', () => {
   expect(swarmDefaults.memberTtlMs / 2).toBe(joinMs);
 });
 
+test('the page states the numbers of bulk connections as they are', () => {
+  const { retryFirstMs, retryMaxMs, maxConnectionsPerPeer, maxConnections, maxStrangers } = bulkDefaults;
+  const { connectTimeoutMs, idleConnectionMs } = bulkDefaults;
+  for (const sentence of [
+    `tried again after ${retryFirstMs / 1000} s, then twice as long, up to ${retryMaxMs / 1000} s`,
+    `the latest ${2 * maxConnectionsPerPeer} count`,
+    `to that name there are ${connectTimeoutMs / 1000} s.`,
+    `${maxStrangers} are let in at once`,
+    `twice ${maxConnectionsPerPeer} connections for each protocol; ${maxConnections} are open`,
+    `not used for ${idleConnectionMs / 1000} s, the other side after ${(4 * idleConnectionMs) / 1000} s`,
+  ]) {
+    expect(page).toContain(sentence);
+  }
+});
+
 test('its examples are what the code makes of them', () => {
   const record = decodeMemberRecord(bytesOf('member-record'));
   expect(record).toEqual({
@@ -110,6 +127,11 @@ test('its examples are what the code makes of them', () => {
   const writer = new ByteWriter();
   writePieceSet(writer, set);
   expect(hex(writer.finish())).toBe(example('piece-set'));
+
+  const offer = decodeBulkOffer(bytesOf('bulk-offer'));
+  const [id, secret] = [new Uint8Array(16).fill(1), new Uint8Array(32).fill(2)];
+  expect(offer).toEqual({ mode: 'tls', id, secret, places: [{ host: '', port: 4748 }] });
+  expect(hex(encodeBulkOffer(offer))).toBe(example('bulk-offer'));
 
   const request = decodeGetPiece(bytesOf('get-piece'));
   expect(request).toEqual({ pack: packIdFrom(new Uint8Array(32).fill(1)), piece: 7, mask: 0b101 });
