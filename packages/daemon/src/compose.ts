@@ -11,6 +11,8 @@ import { createLifecycle, systemClock, systemRandom } from '@quarry/runtime';
 import type { Lifecycle, Logger } from '@quarry/runtime';
 import { createDiskStore } from '@quarry/store';
 import {
+  bulkProtocols,
+  createBulkNetwork,
   createLibp2pNetwork,
   createSwarm,
   generateClusterKey,
@@ -22,10 +24,11 @@ import {
   publicKeyOfPeer,
   saveClusterKey,
 } from '@quarry/swarm';
+import type { BulkNetwork, ChosenBulkOptions, Libp2pNetwork } from '@quarry/swarm';
 import { loadBannedPeers } from './banned-peers.ts';
 import type { Config } from './config/config.ts';
 import { serveControl, serveMetrics } from './control/control-server.ts';
-import type { Daemon } from './daemon.ts';
+import type { Daemon, NetworkView } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createNodeDaemon } from './node-daemon.ts';
@@ -84,11 +87,15 @@ async function compose(
   lifecycle.onClose('the store', () => store.close());
   const banned = await loadBannedPeers(join(dataDirectory, 'banned.json'), base);
   lifecycle.onClose('the list of banned peers', () => banned.settled());
-  const network = await createLibp2pNetwork(
+  const libp2p = await createLibp2pNetwork(
     { ...base, identity, clusterKey },
     { ...networkOptions(config, isOffline), banned: banned.all.map(({ peer }) => parsePeerId(peer)) },
   );
-  lifecycle.onClose('the network', () => network.close());
+  lifecycle.onClose('the network', () => libp2p.close());
+  const bulk = isOffline ? undefined : bulkOptions(config.network);
+  const bulkNetwork = bulk && (await createBulkNetwork(libp2p, base, bulk));
+  if (bulkNetwork) lifecycle.onClose('bulk connections', () => bulkNetwork.close());
+  const network = bulkNetwork ?? libp2p;
   const swarm = createSwarm(
     { ...base, network, store: store.packs, catalog: store.images },
     // Off the network nobody has to hear of this node first.
@@ -112,6 +119,7 @@ async function compose(
     directory: storeDirectory,
     storeMaxBytes: config.store.maxBytes,
     addresses: () => network.addresses(),
+    networkFigures: () => networkFigures(libp2p, bulkNetwork),
     store: store.packs,
     catalog: store.images,
     swarm,
@@ -138,6 +146,34 @@ function networkOptions(config: Config, isOffline: boolean): Parameters<typeof c
   return isOffline
     ? { listen: [], bootstrap: [], mdns: false, dials: false }
     : { listen, announce, bootstrap, mdns, dials };
+}
+
+/** How pieces travel; undefined: as all else. */
+function bulkOptions(network: Config['network']): ChosenBulkOptions | undefined {
+  const { bulk, bulkListen, bulkAnnounce, announce, dials } = network;
+  if (bulk === 'off') return undefined;
+  return {
+    mode: bulk,
+    protocols: bulkProtocols,
+    listen: bulkListen,
+    announce: bulkAnnounce,
+    // What stands in front of the one port need not pass the other on: only the operator knows.
+    offers: announce.length === 0 || bulkAnnounce.length > 0,
+    connects: dials,
+  };
+}
+
+function networkFigures(libp2p: Libp2pNetwork, bulkNetwork: BulkNetwork | undefined): NetworkView {
+  const { sentBytes, receivedBytes } = libp2p.traffic();
+  const bulk = bulkNetwork?.bulk();
+  return {
+    bulkAddresses: bulkNetwork?.bulkAddresses() ?? [],
+    bulkConnections: bulk?.openConnections ?? 0,
+    bulkFallbacks: bulk?.fallbacks ?? 0,
+    bulkRefused: bulk?.refused ?? 0,
+    bulk: { sentBytes: bulk?.sentBytes ?? 0, receivedBytes: bulk?.receivedBytes ?? 0 },
+    libp2p: { sentBytes, receivedBytes },
+  };
 }
 
 function openOrigin(config: Config['origin'], lifecycle: Lifecycle): Origin | undefined {

@@ -122,11 +122,27 @@ export interface DaemonStatus {
   readonly members: number;
   /** Plain bytes of pieces from and to members of other zones, since the daemon started. */
   readonly crossZone: { readonly receivedBytes: number; readonly sentBytes: number };
+  /** How requests and answers travelled. */
+  readonly network: NetworkView;
   /** This node's part in the limit on what leaves the store; undefined without a limit. In JSON a limit that there is not is null. */
   readonly originBudget: OriginBudgetView | undefined;
   /** Why this seeder, which is to stop, is still here; undefined while it is not. */
   readonly leaving: LeavingView | undefined;
   readonly swarm: unknown;
+}
+
+/** Bytes as they travel, without encryption and gossip, since the daemon started. */
+export interface NetworkView {
+  /** Where others are told to connect for pieces, as multiaddrs; `/tcp/<port>`: at whatever address they reach this node. */
+  readonly bulkAddresses: readonly string[];
+  /** Open now, in both directions. */
+  readonly bulkConnections: number;
+  /** Requests for pieces that went over libp2p because no connection of their own was to be had. */
+  readonly bulkFallbacks: number;
+  /** Incoming connections that did not prove whose they are. */
+  readonly bulkRefused: number;
+  readonly bulk: { readonly sentBytes: number; readonly receivedBytes: number };
+  readonly libp2p: { readonly sentBytes: number; readonly receivedBytes: number };
 }
 
 export interface LeavingView {

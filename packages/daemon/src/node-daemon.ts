@@ -30,6 +30,7 @@ import type {
   FetchImageReport,
   ImageListing,
   LeavingView,
+  NetworkView,
   OriginBudgetView,
   SeedReport,
 } from './daemon.ts';
@@ -74,6 +75,7 @@ export interface NodeDaemonDeps {
   readonly directory: string;
   readonly storeMaxBytes: number;
   readonly addresses: () => readonly string[];
+  readonly networkFigures: () => NetworkView;
   readonly store: PackStore;
   readonly catalog: ImageCatalog;
   readonly swarm: Swarm;
@@ -276,6 +278,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         members: figures.members,
         originBudget: figures.originBudget,
         crossZone: { receivedBytes: figures.crossZoneReceivedBytes, sentBytes: figures.crossZoneSentBytes },
+        network: deps.networkFigures(),
         leaving: figures.leaving,
         swarm: deps.swarmView.status(),
       };
@@ -368,6 +371,14 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       metrics.set('quarry_peers', figures.peers);
       metrics.set('quarry_banned_peers', figures.bannedPeers);
       metrics.set('quarry_sent_bytes_total', figures.sentBytes);
+      const network = deps.networkFigures();
+      for (const carrier of ['bulk', 'libp2p'] as const) {
+        metrics.set('quarry_network_sent_bytes_total', network[carrier].sentBytes, { carrier });
+        metrics.set('quarry_network_received_bytes_total', network[carrier].receivedBytes, { carrier });
+      }
+      metrics.set('quarry_bulk_connections', network.bulkConnections);
+      metrics.set('quarry_bulk_fallbacks_total', network.bulkFallbacks);
+      metrics.set('quarry_bulk_refused_connections_total', network.bulkRefused);
       const { originBudget } = figures;
       metrics.set('quarry_origin_budget_bytes_per_second', originBudget?.budget.bytesPerSecond ?? Infinity);
       metrics.set('quarry_origin_budget_reads', originBudget?.budget.reads ?? Infinity);

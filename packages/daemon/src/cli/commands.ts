@@ -8,7 +8,7 @@ import { configDocs } from '../config/config-docs.ts';
 import { configKeys, settingOf } from '../config/settings.ts';
 import type * as Compose from '../compose.ts';
 import { createControlClient } from '../control/control-client.ts';
-import type { Daemon, DaemonStatus, FetchImageReport } from '../daemon.ts';
+import type { Daemon, DaemonStatus, FetchImageReport, NetworkView } from '../daemon.ts';
 import { CliError } from './cli-error.ts';
 import { addConfigFlags, clientKeys, configOf } from './config-flags.ts';
 import { createLog } from './log.ts';
@@ -181,6 +181,7 @@ export function addStatus(program: Command, context: CliContext): void {
           `origin  ${status.origin}`,
           `memory  ${formatBytes(status.memory.rssBytes)}`,
           `peers   ${status.peers} connected, ${status.members} members`,
+          `bulk    ${bulkLine(status.network)}`,
           `limit   ${originBudgetLine(status.originBudget)}`,
           `zones   ${formatBytes(status.crossZone.receivedBytes)} came from other zones, ${formatBytes(status.crossZone.sentBytes)} went there`,
           ...(status.leaving
@@ -192,6 +193,13 @@ export function addStatus(program: Command, context: CliContext): void {
         ].join('\n'),
       );
   });
+}
+
+function bulkLine({ bulkAddresses, bulkConnections, bulkFallbacks, bulk, libp2p }: NetworkView): string {
+  const at = bulkAddresses.length > 0 ? bulkAddresses.join(', ') : 'offered nowhere';
+  const received = `${formatBytes(bulk.receivedBytes)} came in bulk, ${formatBytes(libp2p.receivedBytes)} over libp2p`;
+  const sent = `${formatBytes(bulk.sentBytes)} and ${formatBytes(libp2p.sentBytes)} went`;
+  return `${at}; ${bulkConnections} connections; ${received}; ${sent}; ${bulkFallbacks} fallbacks`;
 }
 
 export function addVerify(program: Command, context: CliContext): void {

@@ -15,6 +15,10 @@ export interface Config {
     readonly clusterKeyFile: string;
     readonly mdns: boolean;
     readonly dials: boolean;
+    /** How pieces travel; `off`: over libp2p streams. */
+    readonly bulk: 'tls' | 'plain' | 'off';
+    readonly bulkListen: readonly string[];
+    readonly bulkAnnounce: readonly string[];
   };
   readonly store: {
     readonly maxBytes: number;

@@ -103,9 +103,25 @@ function finish(config: Config): Config {
   return {
     ...config,
     node: { ...config.node, dataDirectory },
-    network: { ...config.network, clusterKeyFile: config.network.clusterKeyFile || join(dataDirectory, 'cluster.key') },
+    network: {
+      ...config.network,
+      clusterKeyFile: config.network.clusterKeyFile || join(dataDirectory, 'cluster.key'),
+      bulkListen: bulkListenOf(config.network),
+    },
     control: { ...config.control, socket: config.control.socket || join(dataDirectory, 'control.sock') },
   };
+}
+
+/** One port higher than `network.listen`; where that is any free port, so is this. */
+function bulkListenOf({ bulk, bulkListen, listen }: Config['network']): readonly string[] {
+  if (bulk === 'off' || bulkListen.length > 0) return bulkListen;
+  return listen.map((address) =>
+    address.replace(/\/tcp\/(\d{1,5})/, (_, port: string) => {
+      const next = port === '0' ? 0 : Number(port) + 1;
+      if (next > 65_535) throw incomplete('network.bulkListen', `there is no port after that of ${address}`);
+      return `/tcp/${next}`;
+    }),
+  );
 }
 
 function incomplete(key: ConfigKey, because: string): ConfigError {

@@ -65,6 +65,25 @@ export const settings: Settings = {
     flag: 'dials',
     doc: 'Whether this node dials others. A seeder whose link is measured at a relay only accepts: then false.',
   },
+  'network.bulk': {
+    kind: choice('tls', 'plain', 'off'),
+    default: 'tls',
+    flag: 'bulk',
+    doc: 'How pieces travel: over TLS 1.3 on a port of their own; over plain TCP there to those who are set to it too, which lets whoever can listen to the network read images; or over libp2p like all else (slower, one port). What cannot be reached over its own port is reached over libp2p.',
+  },
+  'network.bulkListen': {
+    kind: textList,
+    default: [],
+    defaultText: 'network.listen, one port higher',
+    flag: 'bulk-listen',
+    doc: 'Addresses to accept connections for pieces on, as multiaddrs. Port 0 takes any free port.',
+  },
+  'network.bulkAnnounce': {
+    kind: textList,
+    default: [],
+    flag: 'bulk-announce',
+    doc: 'Addresses of these to tell others instead of those listened on. Empty: the ones listened on; with network.announce set, none: then pieces from here travel over libp2p.',
+  },
   'store.maxBytes': {
     kind: size,
     default: 100 * 2 ** 30,

@@ -112,8 +112,10 @@ interface Link {
   /** Where hosts reach the origin and the seeder: the relay's ports. */
   readonly originPort: number;
   readonly seederPort: number;
+  readonly seederBulkPort: number;
   /** Where the seeder really listens. */
   readonly seederTargetPort: number;
+  readonly seederBulkTargetPort: number;
   /** Bytes that have left the store's side so far. */
   bytesOut(): Promise<number>;
 }
@@ -122,8 +124,8 @@ async function startLink(stage: Stage): Promise<Link> {
   const waiting = { signal: stage.signal, withinMs: START_WITHIN_MS };
   const origin = stage.start('the origin', script('./origin-process.ts'), [join(stage.root, 'store')]);
   const originTargetPort = Number((await origin.said('port', waiting)).port);
-  const seederTargetPort = await freePort();
-  const routes = [originTargetPort, seederTargetPort].map((port) => ({
+  const [seederTargetPort, seederBulkTargetPort] = [await freePort(), await freePort()];
+  const routes = [originTargetPort, seederTargetPort, seederBulkTargetPort].map((port) => ({
     listen: 0,
     target: { host: '127.0.0.1', port },
   }));
@@ -134,7 +136,9 @@ async function startLink(stage: Stage): Promise<Link> {
   return {
     originPort: ports[0] ?? 0,
     seederPort: ports[1] ?? 0,
+    seederBulkPort: ports[2] ?? 0,
     seederTargetPort,
+    seederBulkTargetPort,
     async bytesOut() {
       relay.forget('stats');
       relay.tell('stats');
@@ -237,6 +241,8 @@ async function startSeeder(
     'cluster-key-file': join(stage.root, 'cluster.key'),
     listen: `/ip4/127.0.0.1/tcp/${link.seederTargetPort}`,
     announce: `/ip4/127.0.0.1/tcp/${link.seederPort}`,
+    'bulk-listen': `/ip4/127.0.0.1/tcp/${link.seederBulkTargetPort}`,
+    'bulk-announce': `/ip4/127.0.0.1/tcp/${link.seederBulkPort}`,
     dials: 'false',
     'log-level': 'warn',
   });

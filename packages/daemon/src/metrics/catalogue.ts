@@ -29,6 +29,11 @@ export type MetricName =
   | 'quarry_duplicate_bytes_total'
   | 'quarry_bad_chunks_total'
   | 'quarry_sent_bytes_total'
+  | 'quarry_network_sent_bytes_total'
+  | 'quarry_network_received_bytes_total'
+  | 'quarry_bulk_connections'
+  | 'quarry_bulk_fallbacks_total'
+  | 'quarry_bulk_refused_connections_total'
   | 'quarry_cross_zone_sent_bytes_total'
   | 'quarry_cross_zone_received_bytes_total'
   | 'quarry_origin_budget_bytes_per_second'
@@ -61,6 +66,16 @@ export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
   quarry_duplicate_bytes_total: counter('Plain bytes that arrived and were there already.'),
   quarry_bad_chunks_total: counter('Chunks received that did not have their digest.'),
   quarry_sent_bytes_total: counter('Plain bytes of pieces given to other members.'),
+  quarry_network_sent_bytes_total: counter(
+    'Bytes of requests and answers as they travelled, by carrier: bulk (connections for pieces), libp2p. Without encryption and gossip.',
+    'carrier',
+  ),
+  quarry_network_received_bytes_total: counter('The same, received.', 'carrier'),
+  quarry_bulk_connections: gauge('Connections for pieces that are open now, in both directions.'),
+  quarry_bulk_fallbacks_total: counter(
+    'Requests for pieces that went over libp2p because no connection of their own was to be had.',
+  ),
+  quarry_bulk_refused_connections_total: counter('Connections to the bulk port that did not prove whose they are.'),
   quarry_cross_zone_sent_bytes_total: counter('Of these, bytes given to members of other zones; both must name one.'),
   quarry_cross_zone_received_bytes_total: counter('Plain bytes of pieces that came from members of other zones.'),
   quarry_origin_budget_bytes_per_second: gauge(
