@@ -111,7 +111,10 @@ export interface DaemonStatus {
   readonly store: {
     readonly directory: string;
     readonly packs: number;
+    /** Plain bytes of chunks. */
     readonly presentBytes: number;
+    /** What they take on disk, which is what `maxBytes` bounds. */
+    readonly storedBytes: number;
     readonly maxBytes: number;
     readonly pinnedPacks: number;
   };

@@ -125,7 +125,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
   };
 
   const stayWithinBudget = async (): Promise<void> => {
-    if (store.usage().presentBytes <= deps.storeMaxBytes) return;
+    if (store.usage().storedBytes <= deps.storeMaxBytes) return;
     const report = await store.evict(deps.storeMaxBytes);
     metrics.count('quarry_store_evicted_bytes_total', report.evictedBytes);
     if (report.keptBytes > deps.storeMaxBytes) {
@@ -364,6 +364,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       metrics.set('quarry_info', 1, { version, role: deps.role, digest: digestBackend.kind });
       metrics.set('quarry_resident_bytes', process.memoryUsage.rss());
       metrics.set('quarry_store_present_bytes', usage.presentBytes);
+      metrics.set('quarry_store_stored_bytes', usage.storedBytes);
       metrics.set('quarry_store_max_bytes', deps.storeMaxBytes);
       metrics.set('quarry_store_packs', usage.packs);
       metrics.set('quarry_store_pinned_packs', usage.pinnedPacks);

@@ -14,7 +14,7 @@ export function createFrameTable(chunkCount: number): FrameTable {
 
 export function checkOfFrame(frame: Uint8Array): number {
   const [a = 0, b = 0, c = 0, d = 0] = digestOf(frame);
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+  return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
 }
 
 /** 0 where the piece is not kept as a frame. */

@@ -1,7 +1,7 @@
 import { addRun, ByteWriter, chunksPerPieceFor, ContentError, digestOf, domain, publicDomain } from '@quarry/content';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createFrameTable, setFrame } from '../src/frame-table.ts';
+import { checkOfFrame, createFrameTable, setFrame } from '../src/frame-table.ts';
 import { decodePackRecord, encodePackRecord } from '../src/pack-record.ts';
 import type { PackRecord } from '../src/pack-record.ts';
 
@@ -104,4 +104,24 @@ test('a record that names a frame of a piece that is not wholly present, or that
   expect(() => decodePackRecord(encodePackRecord(partial))).toThrow(/frame of piece 1, which is not present/);
   const beyond = { ...written, frames: Uint32Array.of(3, 77, 0, 0, 3, 77) };
   expect(() => decodePackRecord(encodePackRecord(beyond))).toThrow(/frame of piece 2/);
+});
+
+test('a record is laid out as FORMAT.md says', () => {
+  const bytes = encodePackRecord({
+    number: 1,
+    domain: publicDomain,
+    chunkCount: 6,
+    presentBytes: 400,
+    storedBytes: 300,
+    dataEnd: 500,
+    bits: Uint8Array.of(0b101111),
+    frames: Uint32Array.of(0x0a0b0c, checkOfFrame(Uint8Array.of()), 0, 0),
+  });
+  const body = '02 01 067075626c6963 0600 9003 ac02 f403 2f 0100 00 0c0b0a af1349b9'.replaceAll(' ', '');
+  expect(Buffer.from(bytes).toString('hex')).toBe(
+    body +
+      Buffer.from(digestOf(Buffer.from(body, 'hex')))
+        .toString('hex')
+        .slice(0, 16),
+  );
 });

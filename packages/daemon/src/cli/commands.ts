@@ -176,7 +176,7 @@ export function addStatus(program: Command, context: CliContext): void {
         [
           `${status.role} ${status.nodeId}, zone ${status.zone}, up ${formatDuration(status.uptimeMs)}, version ${status.version}`,
           ...status.addresses.map((address) => `address ${address}`),
-          `store   ${status.store.directory}: ${status.store.packs} packs, ${formatBytes(status.store.presentBytes)} of ${formatBytes(status.store.maxBytes)}, ${status.store.pinnedPacks} pinned`,
+          `store   ${status.store.directory}: ${status.store.packs} packs, ${formatBytes(status.store.presentBytes)} of chunks in ${formatBytes(status.store.storedBytes)} on disk, at most ${formatBytes(status.store.maxBytes)}, ${status.store.pinnedPacks} pinned`,
           `digest  ${status.digest}`,
           `origin  ${status.origin}`,
           `memory  ${formatBytes(status.memory.rssBytes)}`,

@@ -88,7 +88,7 @@ export const settings: Settings = {
     kind: size,
     default: 100 * 2 ** 30,
     flag: 'store-size',
-    doc: 'Chunk data to keep at most. The packs used least recently go first; pinned ones and those being read stay.',
+    doc: 'Chunk data to keep at most, in bytes on disk: compressed pieces count as what they take. The packs used least recently go first; pinned ones and those being read stay.',
   },
   'origin.kind': {
     kind: choice('none', 'directory', 'glance', 'glance-store', 'http'),

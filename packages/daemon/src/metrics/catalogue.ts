@@ -16,6 +16,7 @@ export type MetricName =
   | 'quarry_info'
   | 'quarry_resident_bytes'
   | 'quarry_store_present_bytes'
+  | 'quarry_store_stored_bytes'
   | 'quarry_store_max_bytes'
   | 'quarry_store_packs'
   | 'quarry_store_pinned_packs'
@@ -50,10 +51,11 @@ export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
   quarry_info: gauge('Always 1; says what runs.', 'version', 'role', 'digest'),
   quarry_resident_bytes: gauge('Resident memory of the daemon.'),
   quarry_store_present_bytes: gauge('Plain bytes of the chunks in the store.'),
-  quarry_store_max_bytes: gauge('The budget of the store.'),
+  quarry_store_stored_bytes: gauge('Bytes that these chunks take on disk, where some are compressed.'),
+  quarry_store_max_bytes: gauge('The budget of the store: what quarry_store_stored_bytes may be.'),
   quarry_store_packs: gauge('Packs known to the store.'),
   quarry_store_pinned_packs: gauge('Packs that eviction may not touch.'),
-  quarry_store_evicted_bytes_total: counter('Plain bytes evicted.'),
+  quarry_store_evicted_bytes_total: counter('Bytes evicted, as they were on disk.'),
   quarry_members: gauge('Members of the cluster that this node knows to be alive, without itself.'),
   quarry_peers: gauge('Peers connected now.'),
   quarry_banned_peers: gauge('Peers banned for good.'),
