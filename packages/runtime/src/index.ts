@@ -2,6 +2,8 @@
  * runtime: what every part needs and no part owns — time, chance, coded errors, cancelling, lifecycles, retries, rates, units.
  * No word of the domain: nothing here knows what an image or a peer is.
  */
+export { createBufferBank } from './buffer-bank.ts';
+export type { BufferBank, BufferBankOptions, BufferBankView } from './buffer-bank.ts';
 export { createBufferPool } from './buffer-pool.ts';
 export type { BufferPool } from './buffer-pool.ts';
 export { CodedError, errorCode, isCodedError } from './coded-error.ts';
@@ -16,6 +18,8 @@ export { silentLogger } from './logger.ts';
 export type { Logger, LogFields } from './logger.ts';
 export { createLifecycle } from './lifecycle.ts';
 export type { Lifecycle } from './lifecycle.ts';
+export { createRateLimit } from './rate-limit.ts';
+export type { RateLimit } from './rate-limit.ts';
 export { retry } from './retry.ts';
 export type { RetryOptions } from './retry.ts';
 export { createSingleFlight } from './single-flight.ts';
