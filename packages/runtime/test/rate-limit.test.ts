@@ -10,7 +10,11 @@ interface Flow {
 }
 
 /** Takes slice after slice until it is told to stop; each takes the host `costMs` besides. */
-function run(limit: RateLimit, clock: VirtualClock, costMs: () => number = () => 0): Flow & { stop(): void } {
+function run(
+  limit: RateLimit,
+  clock: VirtualClock,
+  costMs: () => number = () => 0,
+): Flow & { readonly stop: () => void } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const counted = { passedBytes: 0, stop: () => stopping.abort() };

@@ -1,6 +1,6 @@
 import { decodeManifest, decodePackDescriptor, idBytes, limits } from '@quarry/content';
 import type { ImageCatalog, ImageRecord, Manifest, PackDescriptor, PackId, PackStore, Swarm } from '@quarry/content';
-import { createSingleFlight, shuffled } from '@quarry/runtime';
+import { createBufferBank, createRateLimit, createSingleFlight, shuffled } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
 import { budgetDefaults } from './budget/budget-events.ts';
 import { createInventory } from './inventory/inventory.ts';
@@ -15,7 +15,7 @@ import { createLinkPace } from './scheduler/link-pace.ts';
 import { createSeederLedger } from './scheduler/seeder-ledger.ts';
 import { createSenderSlots } from './scheduler/sender-slots.ts';
 import { SwarmError } from './swarm-error.ts';
-import type { SwarmFigures, SwarmStatus } from './swarm-status.ts';
+import type { SwarmFigures, SwarmRates, SwarmStatus } from './swarm-status.ts';
 import { createFetcher } from './transfer/fetcher.ts';
 import { findBlob } from './transfer/find-blob.ts';
 import { findRecords, listRecords } from './transfer/find-records.ts';
@@ -23,6 +23,8 @@ import type { LookupDeps } from './transfer/lookup.ts';
 import { createOriginBudgetKeeper } from './transfer/origin-budget.ts';
 import { createDrain } from './transfer/drain.ts';
 import type { DrainOptions, LeaveStatus } from './transfer/drain.ts';
+import { createCheckedPieces } from './transfer/checked-pieces.ts';
+import { createReceiving } from './transfer/receiving.ts';
 import { createDescriptorCache } from './transfer/read-for-sending.ts';
 import { serveAsks } from './transfer/serve-asks.ts';
 import type { AskServer } from './transfer/serve-asks.ts';
@@ -58,12 +60,8 @@ export interface QuarrySwarm extends Swarm {
   /** Records that connected seeders know, or nodes where there is no seeder; latest first, one for each publisher and reference. */
   listRecords(options?: { readonly signal?: AbortSignal | undefined }): Promise<readonly ImageRecord[]>;
   /** Changes limits while it runs. */
-  setRates(rates: {
-    readonly uploadBytesPerSecond?: number;
-    readonly downloadBytesPerSecond?: number;
-    readonly originBytesPerSecond?: number;
-    readonly originReads?: number;
-  }): void;
+  setRates(rates: Partial<SwarmRates>): void;
+  rates(): SwarmRates;
   /** Never speaks to this peer again. */
   ban(peer: PeerId, reason: string): void;
   status(): SwarmStatus;
@@ -99,6 +97,12 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   // Only a seeder sits at the store's link.
   const gate = options.role === 'seeder' ? originBudget : undefined;
   const pacer = createUploadPacer(clock, options.uploadBytesPerSecond, gate);
+  // Two banks: with one, two nodes that send to each other could fill it on both sides, and neither would have room to receive.
+  const bankOptions = { maxBytes: options.memoryBytes / 2 };
+  const [outgoing, incoming] = [createBufferBank({ clock }, bankOptions), createBufferBank({ clock }, bankOptions)];
+  const downloadLimit = createRateLimit(clock, options.downloadBytesPerSecond);
+  const receiving = createReceiving({ bank: incoming, limit: downloadLimit, clock });
+  const checked = createCheckedPieces({ store, clock });
   const descriptors = createDescriptorCache(store, { maxEntries: options.cachedDescriptors });
   const pace = createLinkPace();
   const slots = createSenderSlots(() => pace.slots);
@@ -183,6 +187,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       random,
       logger,
       traffic,
+      receiving,
+      checked,
       linkPace: pace,
       getDescriptor: (pack, signal) => getDescriptor(pack, signal),
       wantsChanged: lookAround,
@@ -285,7 +291,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       closing.signal.throwIfAborted();
       if (startedAtMs !== undefined) return;
       startedAtMs = clock.now();
-      const serving = { network, store, descriptors, pacer, traffic, logger, clock, catalog: deps.catalog, random };
+      const sending = { network, store, descriptors, pacer, traffic, logger, clock, buffers: outgoing, checked };
+      const serving = { ...sending, catalog: deps.catalog, random };
       stops.push(
         serveRecords(serving),
         serveBlobs(
@@ -325,6 +332,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       asks?.stop();
       inventory.stop();
       for (const stop of stops.splice(0)) stop();
+      checked.stop();
       if (startedAtMs !== undefined) await membership.stop();
     },
     async drain(drainOptions = {}) {
@@ -362,6 +370,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     },
     setRates(next) {
       if (next.uploadBytesPerSecond !== undefined) pacer.setRate(next.uploadBytesPerSecond);
+      if (next.downloadBytesPerSecond !== undefined) downloadLimit.setRate(next.downloadBytesPerSecond);
       rates = {
         downloadBytesPerSecond: next.downloadBytesPerSecond ?? rates.downloadBytesPerSecond,
         originBytesPerSecond: next.originBytesPerSecond ?? rates.originBytesPerSecond,
@@ -370,22 +379,26 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       fetcher.say({ kind: 'rates', downloadBytesPerSecond: rates.downloadBytesPerSecond });
       originBudget.setBudget({ bytesPerSecond: rates.originBytesPerSecond, reads: rates.originReads });
     },
+    rates: ratesNow,
     ban,
     status: () => statusOf(),
     figures() {
-      const { sentBytes, crossZoneSentBytes, crossZoneReceivedBytes } = traffic.view();
+      const { peers: _, ...bytes } = traffic.view();
       return {
         members: membership.count,
         peers: membership.ready().size,
         bannedPeers: banned.size,
-        sentBytes,
-        crossZoneSentBytes,
-        crossZoneReceivedBytes,
+        ...bytes,
+        memory: { sending: outgoing.view(), receiving: incoming.view() },
         leaving: drain.status(),
         originBudget: originBudget.status(),
       };
     },
   };
+
+  function ratesNow(): SwarmRates {
+    return { ...rates, uploadBytesPerSecond: pacer.bytesPerSecond };
+  }
 
   function statusOf(): SwarmStatus {
     const { peers: perPeer, ...bytes } = traffic.view();
@@ -414,6 +427,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       originBudget: originBudget.status(),
       knownHaves: inventory.size,
       bytes,
+      memory: { sending: outgoing.view(), receiving: incoming.view() },
+      rates: ratesNow(),
     };
   }
 }

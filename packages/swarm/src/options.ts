@@ -14,10 +14,12 @@ export interface SwarmOptions {
   readonly role: Role;
   /** Rack or availability zone; empty when nobody said. */
   readonly zone: string;
-  /** What this node sends to others at most; Infinity: no limit. */
+  /** What this node sends to others at most, in bytes of answers as they leave: encoded, heads included; Infinity: no limit. */
   readonly uploadBytesPerSecond: number;
-  /** What it fetches from others at most. */
+  /** What it receives from others at most, counted alike. */
   readonly downloadBytesPerSecond: number;
+  /** Memory for pieces under way, half of it for sending and half for receiving; a piece that is larger than a half goes alone. */
+  readonly memoryBytes: number;
   /** What may leave the store for the whole cluster, read from last resorts or sent by seeders (PROTOCOL.md, "The origin budget"). */
   readonly originBytesPerSecond: number;
   /** Reads from last resorts at once, of the whole cluster. Whole, at least 1. */
@@ -87,6 +89,7 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   zone: '',
   uploadBytesPerSecond: Infinity,
   downloadBytesPerSecond: Infinity,
+  memoryBytes: 64 * 1024 * 1024,
   originBytesPerSecond: Infinity,
   originReads: Infinity,
   giveUpMs: 60_000,

@@ -1,3 +1,4 @@
+import type { BufferBankView } from '@quarry/runtime';
 import type { PeerId } from './ports/network.ts';
 import type { Role } from './scheduler/fetch-events.ts';
 import type { SchedulerLoad } from './scheduler/fetch-scheduler.ts';
@@ -30,6 +31,23 @@ export interface SwarmStatus {
   /** (member, pack) pairs that are known. */
   readonly knownHaves: number;
   readonly bytes: Omit<TrafficView, 'peers'>;
+  readonly memory: SwarmMemory;
+  readonly rates: SwarmRates;
+}
+
+/** Buffers of pieces under way. */
+export interface SwarmMemory {
+  readonly sending: BufferBankView;
+  readonly receiving: BufferBankView;
+}
+
+/** Limits as they are now; Infinity: none. */
+export interface SwarmRates {
+  readonly uploadBytesPerSecond: number;
+  readonly downloadBytesPerSecond: number;
+  /** Of the whole cluster, as this node has it; see `originBudget` for what counts. */
+  readonly originBytesPerSecond: number;
+  readonly originReads: number;
 }
 
 export interface MemberStatus {
@@ -43,20 +61,17 @@ export interface MemberStatus {
 export interface PeerStatus {
   readonly peer: PeerId;
   readonly role: Role;
-  /** Plain bytes of pieces, since it connected. */
+  /** Bytes of pieces as they were sent, since it connected. */
   readonly sentBytes: number;
   readonly receivedBytes: number;
 }
 
-export interface SwarmFigures {
+export interface SwarmFigures extends Omit<TrafficView, 'peers'> {
   /** This node included. */
   readonly members: number;
   readonly peers: number;
   readonly bannedPeers: number;
-  readonly sentBytes: number;
-  /** Plain bytes of pieces to and from members that are known to be of other zones. */
-  readonly crossZoneSentBytes: number;
-  readonly crossZoneReceivedBytes: number;
+  readonly memory: SwarmMemory;
   /** Why this seeder is still here; undefined while it does not want to leave. */
   readonly leaving: LeaveStatus | undefined;
   /** Undefined without a limit. */

@@ -67,6 +67,9 @@ export interface FetchProgress {
   readonly wantedBytes: number;
   readonly fetchedBytes: number;
   readonly bytesBySource: Readonly<Record<SourceKind, number>>;
+  /** Of the fetched bytes, those that crossed a link, as they did: encoded, where the pieces were. */
+  readonly wireBytes: number;
+  readonly wireBytesBySource: Readonly<Record<SourceKind, number>>;
 }
 
 export interface FetchReport extends FetchProgress {

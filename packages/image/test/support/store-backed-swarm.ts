@@ -51,6 +51,8 @@ export function createStoreBackedSwarm(store: PackStore, peers: readonly Peer[])
       const report = (): FetchReport => ({
         wantedBytes,
         fetchedBytes,
+        wireBytes: fetchedBytes,
+        wireBytesBySource: { ...bytesBySource },
         bytesBySource: { ...bytesBySource },
         duplicateBytes: 0,
         badChunks,

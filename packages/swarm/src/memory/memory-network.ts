@@ -157,13 +157,14 @@ export function createMemoryNetwork(hub: HubInside, self: PeerId, options: Memor
       subscriptions.set(topic, all.add(listener));
       return () => void all.delete(listener);
     },
-    async request(peer, protocol, bytes, { signal, maxBytes, onProgress }) {
+    async request(peer, protocol, bytes, { signal, maxBytes, buffers, onProgress }) {
       checkOpen();
       signal?.throwIfAborted();
       const connection = connected.get(peer);
       const other = hub.nodes.get(peer);
       if (!connection || !other) throw unreachable(peer);
       const ending = AbortSignal.any([connection.signal, ...(signal ? [signal] : [])]);
+      let taken: Uint8Array | undefined;
       const exchange = async (): Promise<Uint8Array> => {
         await clock.sleep(hub.delayMs(), { signal: ending });
         if (isStill(peer)) await FOREVER;
@@ -178,7 +179,13 @@ export function createMemoryNetwork(hub: HubInside, self: PeerId, options: Memor
           throw new SwarmError('SWARM_TOO_LARGE', `the answer has ${byteLength} bytes, over ${maxBytes}`);
         }
         await clock.sleep(hub.delayMs(), { signal: ending });
+        const into = await buffers?.take(byteLength, { signal: ending });
+        if (ending.aborted && into) buffers?.give(into);
+        ending.throwIfAborted();
+        taken = into;
         return carry(answer, {
+          into,
+          pace: buffers?.pace,
           up: other.up,
           down,
           sliceBytes: hub.options.sliceBytes,
@@ -188,7 +195,12 @@ export function createMemoryNetwork(hub: HubInside, self: PeerId, options: Memor
           },
         }).then((whole) => (isStill(peer) ? FOREVER : whole));
       };
-      return waitFor(exchange(), ending);
+      try {
+        return await waitFor(exchange(), ending);
+      } catch (error) {
+        if (taken) buffers?.give(taken);
+        throw error;
+      }
     },
     handle(protocol, { maxRequestBytes }, handle) {
       handlers.set(protocol, { maxRequestBytes, handle });

@@ -1,4 +1,4 @@
-import type { Answer } from '../ports/network.ts';
+import type { Answer, AnswerBuffers } from '../ports/network.ts';
 import { SwarmError } from '../swarm-error.ts';
 import type { MemoryLink } from './memory-link.ts';
 
@@ -6,6 +6,9 @@ import type { MemoryLink } from './memory-link.ts';
 const MAX_ON_THE_WAY = 4;
 
 export interface TransferPath {
+  /** Where the bytes are put; nothing is written there once the signal has aborted. */
+  readonly into?: Uint8Array | undefined;
+  readonly pace?: AnswerBuffers['pace'];
   readonly up: MemoryLink;
   readonly down: MemoryLink;
   readonly sliceBytes: number;
@@ -15,17 +18,28 @@ export interface TransferPath {
 
 /** Carries an answer from one node's uplink through another's downlink. Resolves to its bytes when all have arrived. */
 export async function carry(answer: Answer, path: TransferPath): Promise<Uint8Array> {
+  try {
+    return await carryParts(answer, path);
+  } finally {
+    if (!(answer instanceof Uint8Array)) answer.release?.(); // what has left was copied
+  }
+}
+
+async function carryParts(answer: Answer, path: TransferPath): Promise<Uint8Array> {
   const { byteLength, parts } = answer instanceof Uint8Array ? { byteLength: answer.length, parts: [answer] } : answer;
-  const bytes = new Uint8Array(byteLength);
+  const bytes = path.into ?? new Uint8Array(byteLength);
   const arrivals: Promise<void>[] = [];
   let received = 0;
   let at = 0;
   for await (const part of parts) {
     if (at + part.length > byteLength) throw broken('longer');
-    for (let from = 0; from < part.length; from += path.sliceBytes) {
-      const slice = part.subarray(from, from + path.sliceBytes);
+    for (let from = 0; from < part.length; ) {
+      const most = Math.min(path.sliceBytes, part.length - from);
+      const slice = part.subarray(from, from + Math.min(most, (await path.pace?.(most, path)) ?? most));
+      from += slice.length;
       path.signal.throwIfAborted();
       await new Promise<void>((resolve) => path.up.pass(slice.length, resolve));
+      path.signal.throwIfAborted();
       bytes.set(slice, at);
       at += slice.length;
       arrivals.push(

@@ -109,12 +109,19 @@ export function createExchangeClient(deps: ExchangeClientDeps, options: Exchange
       }
       watch.pause(); // the peer is not to blame for our lack of room
       const answer = await (buffers ? buffers.take(byteLength, ending) : newBuffer(byteLength));
-      watch.touch();
       try {
-        await used.fill(answer, (filledBytes) => {
+        for (let filled = 0; filled < byteLength; ) {
+          watch.pause();
+          const paced = (await buffers?.pace?.(byteLength - filled, ending)) ?? byteLength;
           watch.touch();
-          onProgress?.(filledBytes);
-        });
+          const before = filled;
+          const part = answer.subarray(before, before + paced);
+          await used.fill(part, (partBytes) => {
+            watch.touch();
+            onProgress?.(before + partBytes);
+          });
+          filled += part.length;
+        }
       } catch (error) {
         buffers?.give(answer);
         throw error;

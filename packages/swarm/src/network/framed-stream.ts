@@ -42,6 +42,9 @@ interface Reader {
   readonly reject: (error: Error) => void;
 }
 
+/** With so much that nobody reads the sender is made to wait: its window is not opened any further. */
+const PAUSE_BACKLOG_BYTES = 64 * 1024;
+
 export function frameStream(stream: Stream, options: FramedStreamOptions): FramedStream {
   const backlog: Uint8Array[] = [];
   let backlogBytes = 0;
@@ -89,6 +92,7 @@ export function frameStream(stream: Stream, options: FramedStreamOptions): Frame
     backlog.push(rest);
     backlogBytes += rest.byteLength;
     if (backlogBytes > options.maxBacklogBytes) abort(violation('sent more than was asked for'));
+    else if (backlogBytes > PAUSE_BACKLOG_BYTES && stream.readStatus === 'readable') stream.pause();
   };
 
   stream.addEventListener('message', ({ data }) => {
@@ -133,6 +137,7 @@ export function frameStream(stream: Stream, options: FramedStreamOptions): Frame
           backlogBytes -= chunk.byteLength - rest.byteLength;
           if (rest.byteLength > 0) backlog.unshift(rest);
         }
+        if (backlogBytes === 0 && stream.readStatus === 'paused') stream.resume();
       });
     },
     async send(bytes, onPart) {

@@ -41,6 +41,13 @@ export interface AnswerBuffers {
   take(bytes: number, waiting: { readonly signal: AbortSignal }): Promise<Uint8Array>;
   /** Takes back what an answer that broke off had been put into. */
   give(buffer: Uint8Array): void;
+  /**
+   * How many of the answer's `leftBytes` may be read next, from 1 to all of them, as soon as they may: holds reading below a rate. The carrier asks
+   * before it reads, and lets the sender feel that it does not. Default: all at once. Rejects with the signal's reason.
+   */
+  readonly pace?:
+    | ((leftBytes: number, waiting: { readonly signal: AbortSignal }) => number | Promise<number>)
+    | undefined;
 }
 
 export interface RequestOptions {

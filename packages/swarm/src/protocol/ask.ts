@@ -1,7 +1,7 @@
 import { ByteWriter, idBytes, packIdFrom } from '@quarry/content';
-import type { ByteReader, PackId } from '@quarry/content';
+import type { ByteReader, Encoding, PackId } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
-import { PLAIN } from './get-piece.ts';
+import { encodingCode, readEncoding } from './body-encoding.ts';
 import { readPackHaves, writePackHaves } from './haves-message.ts';
 import type { PackHave } from './haves-message.ts';
 import { parseMessage, readList, readPeerId } from './message.ts';
@@ -25,9 +25,10 @@ export interface Ask {
 }
 
 export type AskAnswer =
-  /** Chunks that the seeder chose, plain, one after another. */
+  /** Chunks that the seeder chose, encoded as in the answer to a request for a piece. */
   | {
       readonly kind: 'given';
+      readonly encoding: Encoding;
       readonly pack: PackId;
       readonly piece: number;
       readonly mask: number;
@@ -60,10 +61,10 @@ export function decodeAsk(bytes: Uint8Array): Ask {
 }
 
 /** What stands before the body, which the seeder adds part by part. */
-export function encodeGivenHead(given: Pick<AskAnswer & { kind: 'given' }, 'pack' | 'piece' | 'mask'>): Uint8Array {
+export function encodeGivenHead(given: Omit<AskAnswer & { kind: 'given' }, 'kind' | 'body'>): Uint8Array {
   const writer = new ByteWriter(40);
   writer.u8(GIVEN);
-  writer.u8(PLAIN);
+  writer.u8(encodingCode(given.encoding));
   writer.raw(idBytes(given.pack));
   writer.u8(given.piece);
   writer.u16(given.mask);
@@ -89,13 +90,12 @@ export function decodeAskAnswer(bytes: Uint8Array): AskAnswer {
     const status = reader.u8();
     switch (status) {
       case GIVEN: {
-        const encoding = reader.u8();
-        if (encoding !== PLAIN) throw reader.malformed(`has the unknown encoding ${encoding}`);
+        const encoding = readEncoding(reader);
         const pack = packIdFrom(reader.view(32));
         const piece = reader.u8();
         const mask = reader.u16();
         if (mask === 0) throw reader.malformed('gives no chunk');
-        return { kind: 'given', pack, piece, mask, body: reader.view(reader.remaining) };
+        return { kind: 'given', encoding, pack, piece, mask, body: reader.view(reader.remaining) };
       }
       case WAIT:
         return { kind: 'wait', ahead: reader.varint() };

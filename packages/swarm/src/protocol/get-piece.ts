@@ -1,5 +1,6 @@
 import { ByteWriter, idBytes, packIdFrom } from '@quarry/content';
-import type { PackId } from '@quarry/content';
+import type { Encoding, PackId } from '@quarry/content';
+import { encodingCode, readEncoding } from './body-encoding.ts';
 import { parseMessage } from './message.ts';
 import { protocolLimits } from './protocol-limits.ts';
 
@@ -11,8 +12,8 @@ export interface GetPiece {
 }
 
 export type PieceAnswer =
-  /** The masked chunks one after another, plain. */
-  | { readonly kind: 'piece'; readonly body: Uint8Array }
+  /** The masked chunks one after another, plain; or, only of a whole piece and who welcomes it, the zstd frame of all of them. */
+  | { readonly kind: 'piece'; readonly encoding: Encoding; readonly body: Uint8Array }
   /** Served later: so many wait here already. */
   | { readonly kind: 'busy'; readonly queueLength: number }
   | { readonly kind: 'absent' }
@@ -23,8 +24,6 @@ const PIECE = 0;
 const BUSY = 1;
 const ABSENT = 2;
 const REFUSED = 3;
-/** The only encoding so far; 1 is reserved for a zstd frame. */
-export const PLAIN = 0;
 
 export function encodeGetPiece(request: GetPiece): Uint8Array {
   const writer = new ByteWriter(40);
@@ -45,8 +44,8 @@ export function decodeGetPiece(bytes: Uint8Array): GetPiece {
 }
 
 /** What stands before the body, which the sender adds part by part. */
-export function encodePieceHead(): Uint8Array {
-  return Uint8Array.of(PIECE, PLAIN);
+export function encodePieceHead(encoding: Encoding): Uint8Array {
+  return Uint8Array.of(PIECE, encodingCode(encoding));
 }
 
 export function encodePieceRefusal(answer: Exclude<PieceAnswer, { readonly kind: 'piece' }>): Uint8Array {
@@ -64,9 +63,8 @@ export function decodePieceAnswer(bytes: Uint8Array): PieceAnswer {
     const status = reader.u8();
     switch (status) {
       case PIECE: {
-        const encoding = reader.u8();
-        if (encoding !== PLAIN) throw reader.malformed(`has the unknown encoding ${encoding}`);
-        return { kind: 'piece', body: reader.view(reader.remaining) };
+        const encoding = readEncoding(reader);
+        return { kind: 'piece', encoding, body: reader.view(reader.remaining) };
       }
       case BUSY:
         return { kind: 'busy', queueLength: reader.varint() };

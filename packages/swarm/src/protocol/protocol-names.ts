@@ -1,4 +1,7 @@
-/** What peers speak. The number is the version: a change that an old node would misread gets a new name, and both are handled for a while. */
+/**
+ * What peers speak. The number is the version: a change that an old node would misread gets a new name, and both are handled for a while. Who
+ * asks for pieces by the `plain` names understands no frames.
+ */
 export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   hello: '/quarry/hello/1',
   findRecords: '/quarry/records/find/1',
@@ -7,8 +10,10 @@ export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   descriptor: '/quarry/descriptor/1',
   haves: '/quarry/haves/1',
   tellHaves: '/quarry/haves/tell/1',
-  piece: '/quarry/piece/1',
-  ask: '/quarry/ask/1',
+  piece: '/quarry/piece/2',
+  plainPiece: '/quarry/piece/1',
+  ask: '/quarry/ask/2',
+  plainAsk: '/quarry/ask/1',
   needs: '/quarry/needs/1',
   originBudget: '/quarry/budget/1',
   bulk: '/quarry/bulk/1',
@@ -23,7 +28,9 @@ export type ProtocolName =
   | 'haves'
   | 'tellHaves'
   | 'piece'
+  | 'plainPiece'
   | 'ask'
+  | 'plainAsk'
   | 'needs'
   | 'originBudget'
   | 'bulk';

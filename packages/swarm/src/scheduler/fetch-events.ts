@@ -98,7 +98,13 @@ export type FetchEvent =
       readonly isWaiting?: boolean | undefined;
     }
   /** A piece arrived and has its digests; it is being written. An ask's answer says which piece it was; a piece of a run has its own number. */
-  | { readonly kind: 'verified'; readonly request: number; readonly given?: GivenPiece | undefined }
+  | {
+      readonly kind: 'verified';
+      readonly request: number;
+      readonly given?: GivenPiece | undefined;
+      /** What the answer took of the link: less than the piece has where it came encoded. Default: as many bytes as it has. */
+      readonly wireBytes?: number | undefined;
+    }
   /** What was verified has been written (`present` was said before), or could not be. */
   | { readonly kind: 'landed'; readonly request: number }
   /** Chunks have become present here, whoever brought them. */

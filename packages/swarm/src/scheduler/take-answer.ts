@@ -44,7 +44,7 @@ function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEven
       state.pieceTimeMs.observe(nowMs - flight.startedAtMs);
       if (flight.peer?.isNear === false) state.zone.pieceTimeMs.observe(nowMs - flight.startedAtMs);
     }
-    state.pace.received(maskedBytes(flight.pack.descriptor, flight.piece, flight.mask), nowMs);
+    state.pace.received(event.wireBytes ?? maskedBytes(flight.pack.descriptor, flight.piece, flight.mask), nowMs);
     if (flight.peer) countGiven(flight.peer, flight.pack.descriptor.id);
     const { twin } = flight;
     state.flights.land(flight);
@@ -155,12 +155,12 @@ function takeAskNews(state: SchedulerState, ask: StandingAsk, event: AnswerEvent
     seeder.fruitlessSinceMs = undefined;
     seeder.notBeforeMs = nowMs;
     seeder.ahead = Infinity;
-    landGiven(state, ask, event.given);
+    landGiven(state, ask, event.given, event.wireBytes);
   }
 }
 
 /** What a seeder gave is taken from now on, until it is written. It may be more than was needed: others need the rest. */
-function landGiven(state: SchedulerState, ask: StandingAsk, given: GivenPiece): void {
+function landGiven(state: SchedulerState, ask: StandingAsk, given: GivenPiece, wireBytes: number | undefined): void {
   const pack = state.packs.get(given.pack);
   if (!pack) return;
   const flight: Flight = {
@@ -180,7 +180,8 @@ function landGiven(state: SchedulerState, ask: StandingAsk, given: GivenPiece): 
   };
   state.flights.add(flight);
   state.flights.land(flight);
-  state.pace.received(maskedBytes(pack.wanted.descriptor, given.piece, given.mask), state.nowMs);
+  const bytes = wireBytes ?? maskedBytes(pack.wanted.descriptor, given.piece, given.mask);
+  state.pace.received(bytes, state.nowMs);
   pack.progressAtMs = state.nowMs;
 }
 

@@ -12,6 +12,8 @@ import type { SchedulerOptions } from '../scheduler/scheduler-options.ts';
 import { SwarmError } from '../swarm-error.ts';
 import { createFetchAccount } from './fetch-account.ts';
 import type { FetchAccount } from './fetch-account.ts';
+import type { CheckedPieces } from './checked-pieces.ts';
+import type { Receiving } from './receiving.ts';
 import { createRequestRunner } from './run-requests.ts';
 import type { LastResortPiece, LastResortWaiting, RequestNews, RequestRunnerDeps } from './run-requests.ts';
 import type { TrafficCounts } from './traffic-counts.ts';
@@ -23,6 +25,8 @@ export interface FetcherDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly traffic: TrafficCounts;
+  readonly receiving: Receiving;
+  readonly checked: CheckedPieces;
   readonly linkPace: LinkPace;
   /** From the store or from peers, and then in the store. */
   readonly getDescriptor: (pack: PackId, signal: AbortSignal | undefined) => Promise<PackDescriptor>;
@@ -66,6 +70,8 @@ export interface FetchView {
   readonly wantedBytes: number;
   readonly fetchedBytes: number;
   readonly bytesBySource: Readonly<Record<SourceKind, number>>;
+  readonly wireBytes: number;
+  readonly wireBytesBySource: Readonly<Record<SourceKind, number>>;
 }
 
 /** A timer that fires so late was held up by this host, and with it everything that arrived meanwhile. */
@@ -151,10 +157,10 @@ export function createFetcher(
 
   const heard = (news: RequestNews): void => {
     switch (news.kind) {
-      case 'bytes': {
+      case 'piece': {
         const { action } = news;
         const peer = action.kind === 'request' ? action.peer : action.kind === 'ask' ? action.seeder : undefined;
-        return traffic.received(peer, news.source, news.bytes);
+        return traffic.received(peer, news.source, news.counted);
       }
       case 'duplicate':
         traffic.wasted(news.bytes);
@@ -205,6 +211,8 @@ export function createFetcher(
     network,
     store,
     clock,
+    receiving: deps.receiving,
+    checked: deps.checked,
     descriptorOf: (pack) => packs.get(pack)?.descriptor,
     distrusted: deps.distrusted,
     readLastResort,
@@ -214,8 +222,8 @@ export function createFetcher(
   });
   const stopListening = store.onPresent((pack, piece, mask) => {
     if (!packs.has(pack)) return;
-    const source = requests.sourceOf(pack, piece, mask) ?? 'local';
-    for (const { account } of running.values()) account.arrived(pack, piece, mask, source);
+    const from = requests.arrivedFrom(pack, piece, mask) ?? { source: 'local', wireRatio: 0 };
+    for (const { account } of running.values()) account.arrived(pack, piece, mask, from);
     say({ kind: 'present', pack, piece, mask });
   });
 

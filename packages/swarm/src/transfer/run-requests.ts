@@ -1,24 +1,37 @@
-import { maskedBytes, verifyPiece } from '@quarry/content';
-import type { PackDescriptor, PackId, PackStore, PieceWant, SourceKind, VerifiedPiece } from '@quarry/content';
+import { maskedBytes, verifyFrame, verifyPiece } from '@quarry/content';
+import type {
+  Encoding,
+  PackDescriptor,
+  PackId,
+  PackStore,
+  PieceWant,
+  SourceKind,
+  VerifiedPiece,
+} from '@quarry/content';
 import { isCodedError } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
-import type { Network, PeerId } from '../ports/network.ts';
+import type { Network, PeerId, RequestOptions } from '../ports/network.ts';
 import { decodeAskAnswer, encodeAsk } from '../protocol/ask.ts';
+import type { AskAnswer } from '../protocol/ask.ts';
 import { decodePieceAnswer, encodeGetPiece } from '../protocol/get-piece.ts';
 import { masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
 import { protocolLimits } from '../protocol/protocol-limits.ts';
-import { protocols } from '../protocol/protocol-names.ts';
 import type { FetchAction, FetchEvent } from '../scheduler/fetch-events.ts';
 import { fullMask } from '../scheduler/piece-masks.ts';
 import { SwarmError } from '../swarm-error.ts';
+import { createPieceRequests } from './piece-requests.ts';
+import type { CheckedPieces } from './checked-pieces.ts';
+import type { ArrivedFrom } from './fetch-account.ts';
+import type { Receiving } from './receiving.ts';
+import type { CountedPiece } from './traffic-counts.ts';
 
 export type RequestAction = Extract<FetchAction, { readonly kind: 'request' | 'ask' | 'readLastResort' }>;
 
 export interface RequestRunner {
   run(action: RequestAction): void;
   cancel(request: number): void;
-  /** Which source is bringing these chunks just now, if it is one of ours. */
-  sourceOf(pack: PackId, piece: number, mask: number): SourceKind | undefined;
+  /** Where these chunks have just come from, if it is from one of our sources. */
+  arrivedFrom(pack: PackId, piece: number, mask: number): ArrivedFrom | undefined;
   close(): void;
 }
 
@@ -26,6 +39,8 @@ export interface RequestRunnerDeps {
   readonly network: Network;
   readonly store: PackStore;
   readonly clock: Clock;
+  readonly receiving: Receiving;
+  readonly checked: CheckedPieces;
   readonly descriptorOf: (pack: PackId) => PackDescriptor | undefined;
   /** Peers that lied to this node, the latest last. */
   readonly distrusted: () => readonly PeerId[];
@@ -56,12 +71,24 @@ export interface LastResortWaiting {
 
 /** What the scheduler need not know and the accounts must. */
 export type RequestNews =
-  | { readonly kind: 'bytes'; readonly action: RequestAction; readonly source: SourceKind; readonly bytes: number }
+  | {
+      readonly kind: 'piece';
+      readonly action: RequestAction;
+      readonly source: SourceKind;
+      readonly counted: CountedPiece;
+    }
   /** Arrived for nothing. */
   | { readonly kind: 'duplicate'; readonly pack: PackId; readonly bytes: number }
   | { readonly kind: 'bad'; readonly pack: PackId; readonly action: RequestAction }
   | { readonly kind: 'lastResortFailed'; readonly pack: PackId; readonly error: unknown }
   | { readonly kind: 'writeFailed'; readonly pack: PackId; readonly error: unknown };
+
+/** A piece that has arrived and is being written. */
+interface Landing {
+  readonly piece: VerifiedPiece;
+  readonly source: SourceKind;
+  readonly wireBytes: number;
+}
 
 interface Running {
   readonly controller: AbortController;
@@ -77,9 +104,10 @@ const MAX_UNWRITTEN = 2;
 
 /** Does what the scheduler wants done: asks, checks every chunk, writes it, and says how it went. */
 export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
-  const { network, store, clock, say, heard } = deps;
+  const { network, store, clock, receiving, say, heard } = deps;
+  const requests = createPieceRequests(network);
   const running = new Map<number, Running>();
-  const landings = new Map<number, { readonly piece: VerifiedPiece; readonly source: SourceKind }>();
+  const landings = new Map<number, Landing>();
 
   const onProgress =
     (request: number, current: Running) =>
@@ -92,6 +120,20 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       say({ kind: 'progress', request, isWaiting });
     };
 
+  const receivingOptions = (
+    request: number,
+    current: Running,
+    { plainBytes, maxBytes }: { readonly plainBytes: number; readonly maxBytes: number },
+  ): RequestOptions => {
+    const tell = onProgress(request, current);
+    return {
+      signal: current.controller.signal,
+      maxBytes,
+      buffers: receiving.buffersFor(plainBytes, () => tell(current.receivedBytes)),
+      onProgress: tell,
+    };
+  };
+
   /** Says that it is here, writes it, says that it is written. */
   const land = async (
     action: RequestAction,
@@ -100,13 +142,17 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     request: number = action.request,
   ): Promise<void> => {
     const { id } = piece.descriptor;
-    heard({ kind: 'bytes', action, source, bytes: piece.bytes.length });
+    const plainBytes = piece.bytes.length;
+    const wireBytes = piece.frame?.length ?? plainBytes;
+    const encoding: Encoding = piece.frame ? 'zstd' : 'plain';
+    heard({ kind: 'piece', action, source, counted: { encoding, wireBytes, plainBytes } });
     countDuplicates(piece);
-    landings.set(request, { piece, source });
+    landings.set(request, { piece, source, wireBytes });
     const given = action.kind === 'ask' ? { pack: id, piece: piece.piece, mask: piece.mask } : undefined;
-    say({ kind: 'verified', request, given });
+    say({ kind: 'verified', request, given, wireBytes });
     try {
       await store.writePiece(piece);
+      deps.checked.add(piece.descriptor, piece.piece, piece.mask);
       // A store need not call its listeners for what it had already.
       say({ kind: 'present', pack: id, piece: piece.piece, mask: piece.mask });
     } catch (error) {
@@ -134,16 +180,18 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     const { request, peer, pack, piece, mask } = action;
     const descriptor = deps.descriptorOf(pack);
     if (!descriptor) return say({ kind: 'failed', request, reason: 'error' });
-    const bytes = await network.request(peer, protocols.piece, encodeGetPiece({ pack, piece, mask }), {
-      signal: current.controller.signal,
-      maxBytes: maskedBytes(descriptor, piece, mask) + 16,
-      onProgress: onProgress(request, current),
-    });
-    const answer = decodePieceAnswer(bytes);
-    if (answer.kind === 'piece') await land(action, verifyPiece(descriptor, piece, mask, answer.body), 'peer');
-    else if (answer.kind === 'busy') {
-      say({ kind: 'failed', request, reason: 'busy', queueLength: answer.queueLength });
-    } else say({ kind: 'failed', request, reason: answer.kind === 'absent' ? 'absent' : 'error' });
+    const plainBytes = maskedBytes(descriptor, piece, mask);
+    const options = receivingOptions(request, current, { plainBytes, maxBytes: plainBytes + 16 });
+    const bytes = await requests.piece(peer, encodeGetPiece({ pack, piece, mask }), options);
+    try {
+      const answer = decodePieceAnswer(bytes);
+      if (answer.kind === 'piece') await land(action, verified(descriptor, { ...action, ...answer }), 'peer');
+      else if (answer.kind === 'busy') {
+        say({ kind: 'failed', request, reason: 'busy', queueLength: answer.queueLength });
+      } else say({ kind: 'failed', request, reason: answer.kind === 'absent' ? 'absent' : 'error' });
+    } finally {
+      receiving.bank.give(bytes);
+    }
   };
 
   const askSeeder = async (action: RequestAction & { kind: 'ask' }, current: Running): Promise<void> => {
@@ -154,12 +202,24 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       return shape ? [{ pack, need: pieceSetOf(need, shape), have: pieceSetOf(have, shape) }] : [];
     });
     const distrusts = deps.distrusted().slice(-protocolLimits.maxDistrusts);
-    const bytes = await network.request(seeder, protocols.ask, encodeAsk({ packs: entries, distrusts }), {
-      signal: current.controller.signal,
-      maxBytes: protocolLimits.maxAskAnswerBytes,
-      onProgress: onProgress(request, current),
-    });
-    const answer = decodeAskAnswer(bytes);
+    const plainBytes = Math.max(
+      0,
+      ...[...asked.values()].map((shape) => (shape ? maskedBytes(shape, 0, fullMask(shape, 0)) : 0)),
+    );
+    const options = receivingOptions(request, current, { plainBytes, maxBytes: protocolLimits.maxAskAnswerBytes });
+    const bytes = await requests.ask(seeder, encodeAsk({ packs: entries, distrusts }), options);
+    try {
+      await takeAskAnswer(action, decodeAskAnswer(bytes), asked);
+    } finally {
+      receiving.bank.give(bytes);
+    }
+  };
+  const takeAskAnswer = async (
+    action: RequestAction & { kind: 'ask' },
+    answer: AskAnswer,
+    asked: ReadonlyMap<PackId, PackDescriptor | undefined>,
+  ): Promise<void> => {
+    const { request } = action;
     if (answer.kind === 'wait') return say({ kind: 'wait', request, ahead: answer.ahead });
     if (answer.kind === 'dry') {
       const lacking = answer.lacking.flatMap(({ pack, set }) => {
@@ -172,7 +232,7 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     if (!descriptor || answer.piece >= descriptor.pieceCount || answer.mask & ~fullMask(descriptor, answer.piece)) {
       throw new SwarmError('SWARM_BAD_MESSAGE', 'the seeder gave what nobody asked for');
     }
-    await land(action, verifyPiece(descriptor, answer.piece, answer.mask, answer.body), 'seeder');
+    await land(action, verified(descriptor, answer), 'seeder');
   };
 
   const readLastResort = async (
@@ -186,11 +246,16 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     const waiting = new Map(pieces.map((one) => [one.piece, one]));
     const unwritten = new Set<Promise<void>>();
     const read = deps.readLastResort(pack, pieces, { signal, onBytes })[Symbol.asyncIterator]();
+    let giveBack = (): void => {};
     try {
       for (const { piece, mask } of pieces) {
         const descriptor = deps.descriptorOf(pack);
         const onWait = (): void => tell(current.receivedBytes); // to wait for its turn is not to stall
-        if (descriptor) await deps.pace?.(maskedBytes(descriptor, piece, mask), { signal, onWait });
+        if (descriptor) {
+          const bytes = maskedBytes(descriptor, piece, mask);
+          giveBack = await receiving.reserve(bytes, { signal, onWait });
+          await deps.pace?.(bytes, { signal, onWait });
+        }
         onWait();
         const next = await read.next();
         signal.throwIfAborted();
@@ -203,7 +268,12 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
         // With the last piece the run counts as over: then the store must not be at it any more.
         if (waiting.size === 0) await read.return?.();
         current.receivedBytes = 0; // what follows belongs to the next piece
-        const landing = land(action, arrived, source, wanted.request).finally(() => unwritten.delete(landing));
+        const room = giveBack;
+        giveBack = () => {};
+        const landing = land(action, arrived, source, wanted.request).finally(() => {
+          room();
+          unwritten.delete(landing);
+        });
         unwritten.add(landing);
         while (unwritten.size >= MAX_UNWRITTEN) await Promise.race(unwritten);
       }
@@ -216,6 +286,7 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       if (!signal.aborted) heard({ kind: 'lastResortFailed', pack, error });
       throw error;
     } finally {
+      giveBack();
       await read.return?.();
     }
   };
@@ -259,10 +330,10 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       }
       current.controller.abort(new SwarmError('SWARM_CLOSED', 'not wanted any more'));
     },
-    sourceOf(pack, piece, mask) {
-      for (const landing of landings.values()) {
-        if (landing.piece.descriptor.id !== pack || landing.piece.piece !== piece) continue;
-        if ((landing.piece.mask & mask) !== 0) return landing.source;
+    arrivedFrom(pack, piece, mask) {
+      for (const { piece: landing, source, wireBytes } of landings.values()) {
+        if (landing.descriptor.id !== pack || landing.piece !== piece || (landing.mask & mask) === 0) continue;
+        return { source, wireRatio: wireBytes / landing.bytes.length };
       }
       return undefined;
     },
@@ -270,8 +341,22 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       const closing = new SwarmError('SWARM_CLOSED', 'the swarm is closing');
       for (const { controller } of running.values()) controller.abort(closing);
       running.clear();
+      requests.stop();
     },
   };
+}
+
+/** Bytes of a stranger become ours here. Only whole pieces have a frame. */
+function verified(
+  descriptor: PackDescriptor,
+  answer: { readonly piece: number; readonly mask: number; readonly encoding: Encoding; readonly body: Uint8Array },
+): VerifiedPiece {
+  const { piece, mask, encoding, body } = answer;
+  if (encoding === 'plain') return verifyPiece(descriptor, piece, mask, body);
+  if (mask === fullMask(descriptor, piece)) return verifyFrame(descriptor, piece, body);
+  throw new SwarmError('SWARM_BAD_MESSAGE', 'the peer sent a frame of a part of a piece', {
+    details: { pack: descriptor.id, piece, mask },
+  });
 }
 
 /** Bytes that no honest node sends. Everything else may be a broken connection. */

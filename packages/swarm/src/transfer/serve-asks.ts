@@ -12,6 +12,8 @@ import { masksOf, shapeFor } from '../scheduler/piece-masks.ts';
 import type { PackShape } from '../scheduler/piece-masks.ts';
 import type { SeederLedger } from '../scheduler/seeder-ledger.ts';
 import { readForSending } from './read-for-sending.ts';
+import type { OutgoingPiece } from './read-for-sending.ts';
+import { pieceAnswer } from './serve-pieces.ts';
 import type { ServeDeps } from './serve-pieces.ts';
 
 export interface AskServer {
@@ -74,10 +76,15 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     });
 
   /** The body of what the ledger gave, or undefined when the store has it no more. */
-  const bodyOf = async (given: LedgerAction & { kind: 'give' }, request: Request): Promise<Uint8Array | undefined> => {
+  const bodyOf = async (
+    given: LedgerAction & { kind: 'give' },
+    takesFrames: boolean,
+    request: Request,
+  ): Promise<OutgoingPiece | undefined> => {
     try {
       const descriptor = await deps.descriptors.find(given.pack, request);
-      const body = descriptor && (await readForSending(deps, descriptor, given.piece, given.mask, request));
+      const { piece, mask } = given;
+      const body = descriptor && (await readForSending(deps, { descriptor, piece, mask, takesFrames }, request));
       if (body) return body;
     } catch (error) {
       say({ kind: 'sendFailed', ask: given.ask });
@@ -87,14 +94,10 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     tellHolding(given.pack);
     return undefined;
   };
-  const send = (head: Uint8Array, body: Uint8Array, ask: number, { peer, signal }: Request): Answer =>
-    deps.pacer.answer(head, body, {
-      signal,
-      onSent: (bytes) => deps.traffic.sent(peer, bytes),
-      onEnd: (isWhole) => say({ kind: isWhole ? 'sent' : 'sendFailed', ask }),
-    });
+  const send = (head: Uint8Array, body: OutgoingPiece, ask: number, request: Request): Answer =>
+    pieceAnswer(deps, head, body, request, (isWhole) => say({ kind: isWhole ? 'sent' : 'sendFailed', ask }));
 
-  const takeAsk = async (request: Request): Promise<Answer> => {
+  const takeAsk = async (request: Request, takesFrames: boolean): Promise<Answer> => {
     const { packs: asked, distrusts } = decodeAsk(request.bytes);
     const unknown: PackHave[] = [];
     const entries = asked.flatMap(({ pack, need, have }) => {
@@ -110,8 +113,8 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     const action = await decide(ask, event, request.signal);
     if (action.kind === 'wait') return encodeAskRefusal({ kind: 'wait', ahead: action.ahead });
     if (action.kind === 'give') {
-      const body = await bodyOf(action, request);
-      if (body) return send(encodeGivenHead(action), body, ask, request);
+      const body = await bodyOf(action, takesFrames, request);
+      if (body) return send(encodeGivenHead({ ...action, encoding: body.encoding }), body, ask, request);
     }
     const lacking = action.kind === 'dry' ? action.lacking : [];
     const known = lacking.map(({ pack, masks }): PackHave => {
@@ -121,21 +124,24 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     return encodeAskRefusal({ kind: 'dry', lacking: [...known, ...unknown].slice(0, protocolLimits.maxAskPacks) });
   };
 
-  /** A plain request goes through the ledger too, or what leaves here could not be accounted for. */
-  const takePlain = async (request: Request): Promise<Answer> => {
+  /** A request by name goes through the ledger too, or what leaves here could not be accounted for. */
+  const takeNamed = async (request: Request, takesFrames: boolean): Promise<Answer> => {
     const { pack, piece, mask } = decodeGetPiece(request.bytes);
     if (!shapes.has(pack)) tellHolding(pack);
     if (piece >= (shapes.get(pack)?.pieceCount ?? 0)) return encodePieceRefusal({ kind: 'absent' });
     const ask = (lastAsk += 1);
     const action = await decide(ask, { kind: 'plain', ask, asker: request.peer, pack, piece, mask }, request.signal);
     if (action.kind === 'wait') return encodePieceRefusal({ kind: 'busy', queueLength: action.ahead });
-    const body = action.kind === 'give' ? await bodyOf(action, request) : undefined;
-    return body ? send(encodePieceHead(), body, ask, request) : encodePieceRefusal({ kind: 'absent' });
+    const body = action.kind === 'give' ? await bodyOf(action, takesFrames, request) : undefined;
+    return body ? send(encodePieceHead(body.encoding), body, ask, request) : encodePieceRefusal({ kind: 'absent' });
   };
 
+  const { maxAskBytes } = protocolLimits;
   stops.push(
-    network.handle(protocols.ask, { maxRequestBytes: protocolLimits.maxAskBytes }, takeAsk),
-    network.handle(protocols.piece, { maxRequestBytes: 64 }, takePlain),
+    network.handle(protocols.ask, { maxRequestBytes: maxAskBytes }, (request) => takeAsk(request, true)),
+    network.handle(protocols.plainAsk, { maxRequestBytes: maxAskBytes }, (request) => takeAsk(request, false)),
+    network.handle(protocols.piece, { maxRequestBytes: 64 }, (request) => takeNamed(request, true)),
+    network.handle(protocols.plainPiece, { maxRequestBytes: 64 }, (request) => takeNamed(request, false)),
   );
   logger.debug('giving each piece once');
   return {

@@ -1,5 +1,4 @@
-import type { PackStore } from '@quarry/content';
-import type { Clock, Logger } from '@quarry/runtime';
+import type { Clock } from '@quarry/runtime';
 import type { Answer, Network, Request } from '../ports/network.ts';
 import { decodeGetPiece, encodePieceHead, encodePieceRefusal } from '../protocol/get-piece.ts';
 import { protocols } from '../protocol/protocol-names.ts';
@@ -7,17 +6,36 @@ import { fullMask } from '../scheduler/piece-masks.ts';
 import type { LinkPace } from '../scheduler/link-pace.ts';
 import type { SenderSlots } from '../scheduler/sender-slots.ts';
 import { readForSending } from './read-for-sending.ts';
-import type { DescriptorCache } from './read-for-sending.ts';
+import type { DescriptorCache, OutgoingPiece, ReadDeps } from './read-for-sending.ts';
 import type { TrafficCounts } from './traffic-counts.ts';
 import type { UploadPacer } from './upload-pacer.ts';
 
-export interface ServeDeps {
+export interface ServeDeps extends ReadDeps {
   readonly network: Network;
-  readonly store: PackStore;
   readonly descriptors: DescriptorCache;
   readonly pacer: UploadPacer;
   readonly traffic: TrafficCounts;
-  readonly logger: Logger;
+}
+
+/** An answer with a piece: counted as it leaves, its buffer back when it has left. */
+export function pieceAnswer(
+  deps: ServeDeps,
+  head: Uint8Array,
+  body: OutgoingPiece,
+  { peer, signal }: Request,
+  onEnd: (isWhole: boolean) => void,
+): Answer {
+  return deps.pacer.answer(head, body.bytes, {
+    signal,
+    onSent: (bytes) => deps.traffic.sent(peer, body.encoding, bytes),
+    onEnd(isWhole) {
+      // A carrier that says when the bytes have left gives the buffer back then. Of others nobody knows when it may be used again.
+      body.drop();
+      if (isWhole) deps.traffic.sentPiece(body.plainBytes);
+      onEnd(isWhole);
+    },
+    release: () => body.release(),
+  });
 }
 
 /** Gives pieces to whoever asks by name, also while this node is itself still fetching: a few at once, a few in a queue, "busy" to the others. */
@@ -53,7 +71,7 @@ export function servePieces(
     admitted.delete(next);
     admit?.();
   };
-  const serve = async (request: Request): Promise<Answer> => {
+  const serve = async (request: Request, takesFrames: boolean): Promise<Answer> => {
     const { pack, piece, mask } = decodeGetPiece(request.bytes);
     const absent = encodePieceRefusal({ kind: 'absent' });
     const descriptor = await deps.descriptors.find(pack, request);
@@ -62,15 +80,11 @@ export function servePieces(
     const queueLength = await enter(id, request);
     if (queueLength !== undefined) return encodePieceRefusal({ kind: 'busy', queueLength });
     try {
-      const body = await readForSending(deps, descriptor, piece, mask, request);
+      const body = await readForSending(deps, { descriptor, piece, mask, takesFrames }, request);
       if (body) {
-        return deps.pacer.answer(encodePieceHead(), body, {
-          signal: request.signal,
-          onSent: (bytes) => deps.traffic.sent(request.peer, bytes),
-          onEnd: (isWhole) => {
-            if (isWhole) deps.pace.sent(body.length, deps.clock.now());
-            leave(id);
-          },
+        return pieceAnswer(deps, encodePieceHead(body.encoding), body, request, (isWhole) => {
+          if (isWhole) deps.pace.sent(body.bytes.length, deps.clock.now());
+          leave(id);
         });
       }
     } catch (error) {
@@ -80,5 +94,11 @@ export function servePieces(
     leave(id);
     return absent;
   };
-  return deps.network.handle(protocols.piece, { maxRequestBytes: 64 }, serve);
+  const stops = [
+    deps.network.handle(protocols.piece, { maxRequestBytes: 64 }, (request) => serve(request, true)),
+    deps.network.handle(protocols.plainPiece, { maxRequestBytes: 64 }, (request) => serve(request, false)),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
 }

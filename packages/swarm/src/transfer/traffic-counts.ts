@@ -1,4 +1,4 @@
-import type { SourceKind } from '@quarry/content';
+import type { Encoding, SourceKind } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
 
 export interface PeerTraffic {
@@ -6,10 +6,20 @@ export interface PeerTraffic {
   readonly receivedBytes: number;
 }
 
-/** Plain bytes of pieces that came and went, for status and metrics. */
+/** A piece as it is sent: its bytes are encoded, and stand for so many plain ones. */
+export interface CountedPiece {
+  readonly encoding: Encoding;
+  readonly wireBytes: number;
+  readonly plainBytes: number;
+}
+
+/** Bytes of pieces that came and went, for status and metrics: as they were sent, where nothing else is said. */
 export interface TrafficCounts {
-  sent(peer: PeerId, bytes: number): void;
-  received(peer: PeerId | undefined, source: SourceKind, bytes: number): void;
+  /** Some of an answer has left. */
+  sent(peer: PeerId, encoding: Encoding, bytes: number): void;
+  /** All of a piece has. */
+  sentPiece(plainBytes: number): void;
+  received(peer: PeerId | undefined, source: SourceKind, piece: CountedPiece): void;
   wasted(bytes: number): void;
   bad(peer: PeerId): void;
   /** When bytes last passed between this node and a connected peer. */
@@ -20,11 +30,19 @@ export interface TrafficCounts {
 }
 
 export interface TrafficView {
+  /** Encoded, with the heads of answers. */
   readonly sentBytes: number;
+  readonly sentByEncoding: Readonly<Record<Encoding, number>>;
+  /** What whole pieces that were sent have decoded. */
+  readonly sentPlainBytes: number;
+  readonly receivedByEncoding: Readonly<Record<Encoding, number>>;
   /** Of what came and went, from and to members of other zones; where a side names no zone nothing is known and nothing counted. */
   readonly crossZoneSentBytes: number;
   readonly crossZoneReceivedBytes: number;
+  /** Plain. */
   readonly receivedBySource: Readonly<Record<SourceKind, number>>;
+  /** Encoded. */
+  readonly receivedWireBySource: Readonly<Record<SourceKind, number>>;
   /** Arrived and was here already, or was broken off because another was faster. */
   readonly duplicateBytes: number;
   readonly badPieces: number;
@@ -38,7 +56,10 @@ export function createTrafficCounts(deps: {
   const peers = new Map<PeerId, { sentBytes: number; receivedBytes: number }>();
   const usedAtMs = new Map<PeerId, number>();
   const receivedBySource: Record<SourceKind, number> = { local: 0, peer: 0, seeder: 0, origin: 0 };
-  let [sentBytes, duplicateBytes, badPieces] = [0, 0, 0];
+  const receivedWireBySource: Record<SourceKind, number> = { local: 0, peer: 0, seeder: 0, origin: 0 };
+  const sentByEncoding: Record<Encoding, number> = { plain: 0, zstd: 0 };
+  const receivedByEncoding: Record<Encoding, number> = { plain: 0, zstd: 0 };
+  let [sentPlainBytes, duplicateBytes, badPieces] = [0, 0, 0];
   let [crossZoneSentBytes, crossZoneReceivedBytes] = [0, 0];
   const of = (peer: PeerId): { sentBytes: number; receivedBytes: number } => {
     const counts = peers.get(peer) ?? { sentBytes: 0, receivedBytes: 0 };
@@ -47,16 +68,21 @@ export function createTrafficCounts(deps: {
     return counts;
   };
   return {
-    sent(peer, bytes) {
-      sentBytes += bytes;
+    sent(peer, encoding, bytes) {
+      sentByEncoding[encoding] += bytes;
       if (deps.isOtherZone(peer)) crossZoneSentBytes += bytes;
       of(peer).sentBytes += bytes;
     },
-    received(peer, source, bytes) {
-      receivedBySource[source] += bytes;
+    sentPiece(plainBytes) {
+      sentPlainBytes += plainBytes;
+    },
+    received(peer, source, { encoding, wireBytes, plainBytes }) {
+      receivedBySource[source] += plainBytes;
+      receivedWireBySource[source] += wireBytes;
       if (peer === undefined) return;
-      if (deps.isOtherZone(peer)) crossZoneReceivedBytes += bytes;
-      of(peer).receivedBytes += bytes;
+      receivedByEncoding[encoding] += wireBytes;
+      if (deps.isOtherZone(peer)) crossZoneReceivedBytes += wireBytes;
+      of(peer).receivedBytes += wireBytes;
     },
     wasted(bytes) {
       duplicateBytes += bytes;
@@ -70,10 +96,14 @@ export function createTrafficCounts(deps: {
       usedAtMs.delete(peer);
     },
     view: () => ({
-      sentBytes,
+      sentBytes: sentByEncoding.plain + sentByEncoding.zstd,
+      sentByEncoding: { ...sentByEncoding },
+      sentPlainBytes,
+      receivedByEncoding: { ...receivedByEncoding },
       crossZoneSentBytes,
       crossZoneReceivedBytes,
       receivedBySource: { ...receivedBySource },
+      receivedWireBySource: { ...receivedWireBySource },
       duplicateBytes,
       badPieces,
       peers: new Map([...peers].map(([peer, counts]) => [peer, { ...counts }])),

@@ -1,11 +1,9 @@
-import { createTokenBucket } from '@quarry/runtime';
+import { createRateLimit } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
 import type { Answer } from '../ports/network.ts';
 
-/** Bytes that may leave at once after a pause. */
-const BURST_BYTES = 256 * 1024;
-/** How much of a body leaves between two looks at the limit: flows that are served together share it by turns. */
-const SLICE_BYTES = 64 * 1024;
+/** What leaves between two looks at the origin budget. */
+const GATE_SLICE_BYTES = 64 * 1024;
 
 /** A second limit, which what is sent shares with what others send: the origin budget, where a seeder sends. */
 export interface UploadGate {
@@ -13,10 +11,13 @@ export interface UploadGate {
   take(bytes: number, waiting: { readonly signal: AbortSignal }): Promise<void>;
 }
 
-/** Holds what this node sends below a rate, over all its answers together. */
+/** Holds what this node sends below a rate, over all its answers together: bytes of answers as they leave, heads and encoded bodies. */
 export interface UploadPacer {
   setRate(bytesPerSecond: number): void;
-  /** An answer whose parts leave no faster than the rate. `onEnd` is called once: with true when all has been taken, with false when it broke off. */
+  /**
+   * An answer whose parts leave no faster than the rate. `onEnd` is called once: with true when all has been taken, with false when it broke off.
+   * Neither part is copied.
+   */
   answer(head: Uint8Array, body: Uint8Array, options: AnswerOptions): Answer;
   readonly bytesPerSecond: number;
 }
@@ -26,16 +27,18 @@ export interface AnswerOptions {
   readonly signal: AbortSignal;
   readonly onSent?: (bytes: number) => void;
   readonly onEnd?: (isWhole: boolean) => void;
+  /** Called by carriers that know when they need no byte any more; not before `onEnd`. */
+  readonly release?: () => void;
 }
 
 export function createUploadPacer(clock: Clock, bytesPerSecond: number, gate?: UploadGate): UploadPacer {
-  const bucket = createTokenBucket({ tokensPerSecond: bytesPerSecond, burst: BURST_BYTES, nowMs: clock.now() });
+  const limit = createRateLimit(clock, bytesPerSecond);
   return {
-    setRate: (next) => bucket.setRate(clock.now(), next),
+    setRate: (next) => limit.setRate(next),
     get bytesPerSecond() {
-      return bucket.tokensPerSecond;
+      return limit.bytesPerSecond;
     },
-    answer(head, body, { signal, onSent, onEnd }) {
+    answer(head, body, { signal, onSent, onEnd, release }) {
       let hasEnded = false;
       let at = 0;
       let isHeadOut = false;
@@ -49,8 +52,8 @@ export function createUploadPacer(clock: Clock, bytesPerSecond: number, gate?: U
       signal.addEventListener('abort', onAbort, { once: true });
       if (signal.aborted) end(false);
       const pass = async (part: Uint8Array): Promise<IteratorResult<Uint8Array>> => {
-        const waitMs = bucket.take(clock.now(), part.length);
-        if (waitMs > 0) await clock.sleep(waitMs, { signal });
+        const turn = limit.take(part.length, { signal });
+        if (turn) await turn;
         if (gate?.isLimited) await gate.take(part.length, { signal });
         onSent?.(part.length);
         return { done: false, value: part };
@@ -67,8 +70,8 @@ export function createUploadPacer(clock: Clock, bytesPerSecond: number, gate?: U
             end(true);
             return { done: true, value: undefined };
           }
-          const step = bucket.tokensPerSecond === Infinity && !gate?.isLimited ? body.length : SLICE_BYTES;
-          const part = body.subarray(at, at + step);
+          const most = limit.slice(body.length - at);
+          const part = body.subarray(at, at + (gate?.isLimited ? Math.min(most, GATE_SLICE_BYTES) : most));
           at += part.length;
           return pass(part);
         },
@@ -77,7 +80,14 @@ export function createUploadPacer(clock: Clock, bytesPerSecond: number, gate?: U
           return { done: true, value: undefined };
         },
       };
-      return { byteLength: head.length + body.length, parts: { [Symbol.asyncIterator]: () => iterator } };
+      return {
+        byteLength: head.length + body.length,
+        parts: { [Symbol.asyncIterator]: () => iterator },
+        release: () => {
+          end(isHeadOut && at >= body.length);
+          release?.();
+        },
+      };
     },
   };
 }

@@ -113,6 +113,7 @@ const askedPacksArb = fc.uniqueArray(fc.record({ pack: packArb, need: setArb, ha
   maxLength: 4,
   selector: (asked) => asked.pack,
 });
+const encodingArb = fc.constantFrom('plain' as const, 'zstd' as const);
 const bodyArb = fc.uint8Array({ maxLength: 200 });
 const pieceArb = fc.record({ pack: packArb, piece: fc.nat(255), mask: fc.integer({ min: 1, max: 0xffff }) });
 
@@ -174,8 +175,8 @@ export const messageKinds: readonly MessageKind[] = [
   kind('request for a piece', pieceArb, encodeGetPiece, decodeGetPiece),
   kind(
     'piece',
-    bodyArb.map((body) => ({ kind: 'piece' as const, body })),
-    ({ body }) => joined(encodePieceHead(), body),
+    fc.tuple(encodingArb, bodyArb).map(([encoding, body]) => ({ kind: 'piece' as const, encoding, body })),
+    ({ encoding, body }) => joined(encodePieceHead(encoding), body),
     decodePieceAnswer,
   ),
   kind(
@@ -198,7 +199,9 @@ export const messageKinds: readonly MessageKind[] = [
   ),
   kind(
     'given piece',
-    fc.tuple(pieceArb, bodyArb).map(([piece, body]) => ({ kind: 'given' as const, ...piece, body })),
+    fc
+      .tuple(encodingArb, pieceArb, bodyArb)
+      .map(([encoding, piece, body]) => ({ kind: 'given' as const, encoding, ...piece, body })),
     (given) => joined(encodeGivenHead(given), given.body),
     decodeAskAnswer,
   ),
