@@ -1,5 +1,6 @@
 import { chunkDigest, digestEquals, limits } from '@quarry/content';
 import type { ChunkLocation, Domain, ManifestBuilder, PackDescriptor, PackId, PackStore } from '@quarry/content';
+import type { StagedSums } from './encoded-stage.ts';
 import { storeFailure } from './image-error.ts';
 import { createKnownChunks } from './known-chunks.ts';
 import type { FoundChunks } from './known-chunks.ts';
@@ -23,12 +24,14 @@ export interface PlacementSums {
  * up and hashed. Where a chunk ends up depends on the image and the store alone, not on the batches.
  */
 export interface ChunkPlacer {
+  /** Tells, if it is known, how large the image is and how small its chunks may be. */
+  expect(imageBytes: number, minChunkBytes: number): void;
   /** Begins to hash the next chunks and adds them to the batch. */
   add(chunks: readonly Uint8Array[]): void;
   /** Ends the batch, and places the earliest ones once enough are under way. `onWritten` is called when the batch's bytes are no longer needed; not after a failure. */
   endBatch(onWritten: () => void): Promise<void>;
   /** Finishes the last pack and tells the builder where everything is. */
-  finish(builder: ManifestBuilder): Promise<PlacementSums & { readonly newPacks: number }>;
+  finish(builder: ManifestBuilder): Promise<PlacementSums & { readonly newPacks: number } & Readonly<StagedSums>>;
   /** Drops the pack that is not full; never rejects. */
   discard(): Promise<void>;
   /** Lets the packs go that were kept from eviction. */
@@ -53,8 +56,14 @@ interface Asked {
 }
 
 export function createChunkPlacer(
-  deps: { readonly store: PackStore; readonly compute: Pick<Compute, 'digests'> },
-  options: { readonly domain: Domain; readonly domains: readonly Domain[]; readonly signal?: AbortSignal | undefined },
+  deps: { readonly store: PackStore; readonly compute: Compute },
+  options: {
+    readonly domain: Domain;
+    readonly domains: readonly Domain[];
+    /** How new packs are kept. Default: plain. */
+    readonly encoding?: 'off' | 'zstd' | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): ChunkPlacer {
   const { signal } = options;
   const known = createKnownChunks(deps, { domains: options.domains, signal });
@@ -63,7 +72,14 @@ export function createChunkPlacer(
     ownPacks.add(pack);
     known.hold(pack);
   };
-  const writer = createPackWriter(deps, { domain: options.domain, signal, onPack });
+  let maxChunksToCome = (): number => Infinity;
+  const writer = createPackWriter(deps, {
+    domain: options.domain,
+    encoding: options.encoding ?? 'off',
+    signal,
+    onPack,
+    maxChunksToCome: () => maxChunksToCome(),
+  });
   const log = createPlacementLog();
   const foreign = createNumbering();
   const sums = { zeroBytes: 0, knownBytes: 0, repeatedBytes: 0, newBytes: 0, chunks: 0 };
@@ -110,8 +126,9 @@ export function createChunkPlacer(
     }
     const location = follow(digest) ?? found.locations[index];
     if (!location) {
+      const added = writer.add(key, digest, bytes);
       sums.newBytes += length;
-      return logOwn(writer.add(key, digest, bytes), length);
+      return logOwn(added, length);
     }
     const { pack } = location;
     if (ownPacks.has(pack)) sums.repeatedBytes += length;
@@ -143,6 +160,12 @@ export function createChunkPlacer(
     await writer.room();
   };
   return {
+    expect(imageBytes, minChunkBytes) {
+      maxChunksToCome = () => {
+        const { zeroBytes, knownBytes, repeatedBytes, newBytes } = sums;
+        return Math.ceil((imageBytes - zeroBytes - knownBytes - repeatedBytes - newBytes) / minChunkBytes) + 1;
+      };
+    },
     add(added) {
       if (added.length === 0) return;
       const digests = deps.compute.digests(added);
@@ -162,7 +185,7 @@ export function createChunkPlacer(
       while (pending.length > 0) await settleFirst();
       const ids = await writer.finish();
       log.replay(builder, (number) => (number % 2 === 0 ? ids[number / 2] : foreign.at((number - 1) / 2)) as PackId);
-      return { ...sums, newPacks: ids.length };
+      return { ...sums, ...writer.staged, newPacks: ids.length };
     },
     async discard() {
       for (const { asked } of pending) await asked.then(({ found }) => found).catch(() => {});

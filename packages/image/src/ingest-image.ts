@@ -62,6 +62,8 @@ export interface IngestOptions {
   readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
   /** Whether everything is on the disk, and not only with the operating system, before the image is published. Default true. */
   readonly isDurable?: boolean;
+  /** Whether pieces of new packs are kept as zstd frames where that makes them smaller. Ids do not depend on it. Default 'off'. */
+  readonly encoding?: 'off' | 'zstd' | undefined;
 }
 
 export interface IngestProgress {
@@ -80,6 +82,9 @@ export interface IngestReport {
   /** Put into new packs. */
   readonly newBytes: number;
   readonly newPacks: number;
+  /** What the new chunks take as they were handed to the store: less than `newBytes` where pieces are encoded. */
+  readonly storedBytes: number;
+  readonly encodedPieces: number;
   /** Chunks that are not zeros. */
   readonly chunks: number;
   readonly cutter: CutterSpec['name'];
@@ -111,7 +116,10 @@ export async function ingestImage(
   checkHashes(source);
   const algorithm = source.expectedHash?.algorithm ?? source.hash;
   const compute = deps.compute ?? createCompute();
-  const placer = createChunkPlacer({ store, compute }, { domain: source.domain, domains, signal });
+  const placer = createChunkPlacer(
+    { store, compute },
+    { domain: source.domain, domains, encoding: options.encoding, signal },
+  );
   const hasher = algorithm === undefined ? undefined : createImageHasher(algorithm);
   try {
     const { imageBytes, cutter } = await placeAll(source, placer, hasher, options);
@@ -171,6 +179,7 @@ async function placeAll(
   const begin = (head: Uint8Array): Cutter => {
     // A stream without a size is taken for one of whole sectors, as disk images are.
     cutter = chooseCutter(head, source.imageBytes ?? limits.maxImageBytes);
+    if (source.imageBytes !== undefined) placer.expect(source.imageBytes, cutter.minBytes);
     return createCutter(cutter);
   };
   const blockPool = createBufferPool({

@@ -6,6 +6,7 @@ export const imageDefaults: ImageDefaults = Object.freeze({
   maxReadAheadBytes: 8 * 1024 * 1024,
   maxUnwrittenBytes: 16 * 1024 * 1024,
   maxThreads: 4,
+  maxHeldBytes: 32 * 1024 * 1024,
   threadsFromBytes: 4 * 1024 * 1024,
   writeBytes: 448 * 1024,
   concurrentWrites: 2,
@@ -34,6 +35,8 @@ export interface ImageDefaults {
   readonly maxUnwrittenBytes: number;
   /** Threads that hash and encode, at most, however many cores there are: four keep up with any disk. */
   readonly maxThreads: number;
+  /** Compressed chunks that are held until it is known how many make a piece: those of some 1,300 chunks, more than most changed disks have. */
+  readonly maxHeldBytes: number;
   /** What is done on the calling thread before any other is begun: beginning one takes as long as hashing 100 MB. */
   readonly threadsFromBytes: number;
   /**

@@ -1,7 +1,12 @@
-import { createPackDescriptor, limits } from '@quarry/content';
+import { chunksPerPieceFor, createPackDescriptor, limits } from '@quarry/content';
 import type { Domain, PackId, PackStage, PackStore } from '@quarry/content';
+import { createEncodedStage } from './encoded-stage.ts';
+import type { StagedSums } from './encoded-stage.ts';
 import { storeFailure } from './image-error.ts';
 import { imageDefaults } from './options.ts';
+import { appendView, createPieceEncoder } from './piece-encoder.ts';
+import type { PieceEncoder } from './piece-encoder.ts';
+import type { Compute } from './threads/compute.ts';
 
 /**
  * Puts an ingest's new chunks into new packs, in the order in which they are added. Adding is synchronous and only notes the bytes; a loop in the background
@@ -25,6 +30,8 @@ export interface PackWriter {
   finish(): Promise<readonly PackId[]>;
   /** Drops what is not finished; never rejects. */
   discard(): Promise<void>;
+  /** Pieces that were staged as frames, and the bytes of all that was staged, as it was. */
+  readonly staged: Readonly<StagedSums>;
 }
 
 export interface OwnLocation {
@@ -39,21 +46,30 @@ interface NewPack {
   readonly chunks: Map<string, OwnLocation>;
   /** Added and not yet handed to the store. */
   readonly unsent: Uint8Array[];
+  /** Instead of `unsent`, where pieces are encoded. */
+  readonly encoder: PieceEncoder | undefined;
+  readonly groupChunks: number;
+  readonly isCertain: boolean;
   /** No chunk is added any more. */
   isFull: boolean;
 }
 
 export function createPackWriter(
-  deps: { readonly store: PackStore },
+  deps: { readonly store: PackStore; readonly compute: Pick<Compute, 'encode' | 'encodeAgain'> },
   options: {
     readonly domain: Domain;
+    /** Whether pieces are encoded where that makes them smaller. */
+    readonly encoding: 'off' | 'zstd';
+    /** How many chunks may still be added, at most. */
+    readonly maxChunksToCome: () => number;
     readonly signal?: AbortSignal | undefined;
     /** Called before a pack becomes evictable, so that the ingest can lease it. */
     readonly onPack: (pack: PackId) => void;
   },
 ): PackWriter {
-  const { store } = deps;
-  const { signal } = options;
+  const { store, compute } = deps;
+  const { signal, encoding } = options;
+  const sums: StagedSums = { encodedPieces: 0, storedBytes: 0 };
   const ids: PackId[] = [];
   /** Those whose chunks `find` knows; the last one takes chunks unless it is full. */
   const packs: NewPack[] = [];
@@ -78,12 +94,16 @@ export function createPackWriter(
     wakeCaller?.();
   };
   const start = (): NewPack => {
+    const groupChunks = chunksPerPieceFor(Math.min(options.maxChunksToCome(), limits.maxChunksPerPack));
     const pack: NewPack = {
       packNumber: packCount,
       digests: new Uint8Array(limits.maxChunksPerPack * limits.digestBytes),
       lengths: [],
       chunks: new Map(),
       unsent: [],
+      encoder: encoding === 'off' ? undefined : createPieceEncoder({ compute }, { groupChunks }),
+      groupChunks,
+      isCertain: groupChunks === chunksPerPieceFor(1),
       isFull: false,
     };
     packCount += 1;
@@ -96,16 +116,34 @@ export function createPackWriter(
     while (waitingForWrites[0] && waitingForWrites[0].addedBytes <= writtenBytes) waitingForWrites.shift()?.callback();
     wakeCaller?.();
   };
+  /** Resolves when there is more to write, or the pack has ended. */
+  const more = (): Promise<void> => new Promise((resolve) => (wakeLoop = resolve));
+  const encodeAll = async (pack: NewPack, encoder: PieceEncoder, stage: PackStage): Promise<void> => {
+    const { groupChunks, isCertain } = pack;
+    const encoded = createEncodedStage({ stage, compute, sums }, { groupChunks, isCertain, signal });
+    while (!failure) {
+      const group = encoder.take();
+      if (!group) {
+        if (pack.isFull || isComplete) break;
+        await more();
+        continue;
+      }
+      await encoded.put({ ...group, frame: await group.frame });
+      noteWritten(group.lengths.reduce((sum, length) => sum + length, 0));
+    }
+    if (!failure) await encoded.end();
+  };
   const writeAll = async (pack: NewPack, stage: PackStage): Promise<void> => {
     const underWay: Promise<void>[] = [];
     while (!failure) {
       const buffers = takeFirst(pack.unsent, imageDefaults.writeBytes);
       if (buffers.length === 0) {
         if (pack.isFull || isComplete) break;
-        await new Promise<void>((resolve) => (wakeLoop = resolve));
+        await more();
         continue;
       }
       const bytes = buffers.reduce((sum, { length }) => sum + length, 0);
+      sums.storedBytes += bytes;
       const writing = stage.append(buffers, { signal }).catch(fail('new chunks were written'));
       const before = underWay.at(-1);
       underWay.push(Promise.all([writing, before]).then(() => noteWritten(bytes)));
@@ -129,12 +167,13 @@ export function createPackWriter(
       const pack = queue.shift();
       if (!pack) {
         if (isComplete) break;
-        await new Promise<void>((resolve) => (wakeLoop = resolve));
+        await more();
         continue;
       }
       const stage = await store.stagePack({ signal });
       stages.add(stage);
-      await writeAll(pack, stage);
+      if (pack.encoder) await encodeAll(pack, pack.encoder, stage).catch(fail('new chunks were encoded and written'));
+      else await writeAll(pack, stage);
       await finishing; // one at a time, while the next pack is being written
       if (failure) break;
       finishing = finishPack(pack, stage).catch(fail('a pack was finished'));
@@ -158,7 +197,8 @@ export function createPackWriter(
       pack.digests.set(digest, pack.lengths.length * limits.digestBytes);
       pack.lengths.push(bytes.length);
       pack.chunks.set(key, location);
-      appendView(pack.unsent, bytes);
+      if (pack.encoder) pack.encoder.add(bytes);
+      else appendView(pack.unsent, bytes);
       addedBytes += bytes.length;
       if (pack.lengths.length === limits.maxChunksPerPack) pack.isFull = true;
       wakeLoop?.();
@@ -182,6 +222,7 @@ export function createPackWriter(
     },
     async finish() {
       isComplete = true;
+      packs.at(-1)?.encoder?.end();
       wakeLoop?.();
       await running;
       check();
@@ -195,6 +236,7 @@ export function createPackWriter(
       for (const stage of stages) await stage.discard();
       stages.clear();
     },
+    staged: sums,
   };
 }
 
@@ -216,12 +258,4 @@ function takeFirst(views: Uint8Array[], maxBytes: number): Uint8Array[] {
   }
   views.splice(0, count);
   return taken;
-}
-
-/** Adds a view; one that continues the last makes it longer instead, so that a run of chunks of one block is one write. */
-function appendView(views: Uint8Array[], view: Uint8Array): void {
-  const last = views.at(-1);
-  if (last && last.buffer === view.buffer && last.byteOffset + last.byteLength === view.byteOffset) {
-    views[views.length - 1] = new Uint8Array(last.buffer, last.byteOffset, last.byteLength + view.byteLength);
-  } else views.push(view);
 }

@@ -3,6 +3,10 @@ import type { PackId } from '@quarry/content';
 import { createMemoryPackStore } from '@quarry/content/memory';
 import { describe, expect, test } from 'vitest';
 import { createPackWriter } from '../src/pack-writer.ts';
+import { createCompute } from '../src/threads/compute.ts';
+
+const compute = createCompute({ maxThreads: 0 });
+const options = { domain: publicDomain, encoding: 'off' as const, maxChunksToCome: () => Infinity };
 
 function chunk(number: number): { readonly key: string; readonly bytes: Buffer; readonly digest: Uint8Array } {
   const bytes = Buffer.alloc(8);
@@ -14,7 +18,7 @@ describe('a pack writer', () => {
   test('fills packs one after another, in the order in which chunks are added', async () => {
     const store = createMemoryPackStore();
     const held: PackId[] = [];
-    const writer = createPackWriter({ store }, { domain: publicDomain, onPack: (pack) => held.push(pack) });
+    const writer = createPackWriter({ store, compute }, { ...options, onPack: (pack) => held.push(pack) });
     const count = 2 * limits.maxChunksPerPack + 100;
     for (let number = 0; number < count; number += 1) {
       const { key, bytes, digest } = chunk(number);
@@ -37,7 +41,7 @@ describe('a pack writer', () => {
 
   test('knows a chunk until it is told that the store does', async () => {
     const store = createMemoryPackStore();
-    const writer = createPackWriter({ store }, { domain: publicDomain, onPack: () => {} });
+    const writer = createPackWriter({ store, compute }, { ...options, onPack: () => {} });
     for (let number = 0; number < limits.maxChunksPerPack; number += 1) {
       const { key, bytes, digest } = chunk(number);
       writer.add(key, digest, bytes);
@@ -53,7 +57,7 @@ describe('a pack writer', () => {
   });
 
   test('tells when what was added is written, in order', async () => {
-    const writer = createPackWriter({ store: createMemoryPackStore() }, { domain: publicDomain, onPack: () => {} });
+    const writer = createPackWriter({ store: createMemoryPackStore(), compute }, { ...options, onPack: () => {} });
     const written: string[] = [];
     writer.whenWritten(() => written.push('nothing'));
     expect(written).toEqual(['nothing']);
@@ -69,7 +73,7 @@ describe('a pack writer', () => {
 
   test('leaves finished packs and drops the one that is not full when it is discarded', async () => {
     const store = createMemoryPackStore();
-    const writer = createPackWriter({ store }, { domain: publicDomain, onPack: () => {} });
+    const writer = createPackWriter({ store, compute }, { ...options, onPack: () => {} });
     for (let number = 0; number < limits.maxChunksPerPack + 5; number += 1) {
       const { key, bytes, digest } = chunk(number);
       writer.add(key, digest, bytes);
@@ -81,7 +85,7 @@ describe('a pack writer', () => {
 
   test('with nothing added makes no pack', async () => {
     const store = createMemoryPackStore();
-    const writer = createPackWriter({ store }, { domain: publicDomain, onPack: () => {} });
+    const writer = createPackWriter({ store, compute }, { ...options, onPack: () => {} });
     expect(await writer.finish()).toEqual([]);
     expect(store.usage().packs).toBe(0);
   });

@@ -1,7 +1,7 @@
 import { digestOf, isZero } from '@quarry/content/chunk-bytes';
 
 /** What can be done on another thread. Bytes lie in shared memory, which the thread reads where it is. */
-export type ComputeTask = DigestTask | CompareTask | EncodeTask;
+export type ComputeTask = DigestTask | CompareTask | EncodeTask | EncodeAgainTask;
 
 export interface DigestTask {
   readonly kind: 'digest';
@@ -20,19 +20,36 @@ export interface CompareTask {
 
 export interface EncodeTask {
   readonly kind: 'encode';
+  /** One after another they are a piece. */
+  readonly parts: readonly Uint8Array[];
+}
+
+export interface EncodeAgainTask {
+  readonly kind: 'encodeAgain';
+  readonly frame: Uint8Array;
+  /** Plain bytes of each of the pieces that it becomes. */
+  readonly pieceBytes: readonly number[];
+}
+
+/** A piece as it is best kept. */
+export interface PieceBytes {
   readonly bytes: Uint8Array;
+  readonly isFrame: boolean;
 }
 
 export interface ComputeReplies {
   readonly digest: Uint8Array;
   readonly compare: readonly number[];
   readonly encode: Uint8Array | undefined;
+  readonly encodeAgain: readonly PieceBytes[];
 }
 
 export const DIGEST_BYTES = 32;
 
 /** A task's reply; the same on whatever thread it is made. */
-export function perform(task: ComputeTask): ComputeReplies[ComputeTask['kind']] | Promise<ComputeReplies['encode']> {
+export function perform(
+  task: ComputeTask,
+): ComputeReplies[ComputeTask['kind']] | Promise<ComputeReplies[ComputeTask['kind']]> {
   switch (task.kind) {
     case 'digest':
       return digestEach(task);
@@ -40,6 +57,8 @@ export function perform(task: ComputeTask): ComputeReplies[ComputeTask['kind']] 
       return compareEach(task);
     case 'encode':
       return encode(task);
+    case 'encodeAgain':
+      return encodeAgain(task);
   }
 }
 
@@ -68,7 +87,42 @@ function compareEach({ bytes, lengths, digests }: CompareTask): number[] {
 }
 
 /** Loaded with the first piece: most threads never encode. */
-async function encode({ bytes }: EncodeTask): Promise<Uint8Array | undefined> {
-  const { encodePiece } = await import('@quarry/content');
-  return encodePiece(bytes);
+async function encode({ parts }: EncodeTask): Promise<Uint8Array | undefined> {
+  const { encodePiece } = await import('@quarry/content/piece-encoding');
+  const [only] = parts;
+  return exactly(encodePiece(only && parts.length === 1 ? only : joined(parts)));
+}
+
+/** In a buffer of its own: zlib's is as large as the plain bytes, and would be kept, or cloned to another thread, with all of that. */
+function exactly<Bytes extends Uint8Array | undefined>(bytes: Bytes): Bytes | Uint8Array {
+  return bytes && new Uint8Array(bytes);
+}
+
+/** Used again: a fresh megabyte for each piece costs as much as its copy. */
+let scratch = new Uint8Array(0);
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  if (scratch.length < length) scratch = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    scratch.set(part, at);
+    at += part.length;
+  }
+  return scratch.subarray(0, length);
+}
+
+async function encodeAgain({ frame: whole, pieceBytes }: EncodeAgainTask): Promise<PieceBytes[]> {
+  const { decodePiece, encodePiece } = await import('@quarry/content/piece-encoding');
+  const plain = decodePiece(
+    whole,
+    pieceBytes.reduce((sum, length) => sum + length, 0),
+  );
+  let at = 0;
+  return pieceBytes.map((length) => {
+    const piece = plain.subarray(at, at + length);
+    at += length;
+    const frame = encodePiece(piece);
+    return { bytes: exactly(frame ?? piece), isFrame: frame !== undefined };
+  });
 }

@@ -4,7 +4,7 @@ import type { ThreadPool } from '@quarry/runtime';
 import { ImageError, messageOf } from '../image-error.ts';
 import { imageDefaults } from '../options.ts';
 import { DIGEST_BYTES, perform } from './compute-tasks.ts';
-import type { ComputeReplies, ComputeTask } from './compute-tasks.ts';
+import type { ComputeReplies, ComputeTask, PieceBytes } from './compute-tasks.ts';
 import { startThread } from './start-thread.ts';
 
 /**
@@ -17,8 +17,10 @@ export interface Compute {
   digests(chunks: readonly Uint8Array[]): Promise<Uint8Array>;
   /** The numbers of chunks (from 0, in `bytes` one after another) that do not have their digest. */
   badChunks(bytes: Uint8Array, lengths: readonly number[], digests: Uint8Array): Promise<readonly number[]>;
-  /** A piece as a frame, or undefined where that saves too little. */
-  encode(plain: Uint8Array): Promise<Uint8Array | undefined>;
+  /** A piece, which is the parts one after another, as a frame, or undefined where that saves too little. */
+  encode(parts: readonly Uint8Array[]): Promise<Uint8Array | undefined>;
+  /** A frame's bytes as several pieces, each as it is best kept. */
+  encodeAgain(frame: Uint8Array, pieceBytes: readonly number[]): Promise<readonly PieceBytes[]>;
   /** Begins the first thread now; resolves when it runs, or when none can. */
   warmUp(): Promise<void>;
   /** Ends the threads. */
@@ -40,10 +42,8 @@ export function createCompute({ maxThreads = defaultThreads() }: ComputeOptions 
   async function run<Kind extends ComputeTask['kind']>(
     task: ComputeTask & { readonly kind: Kind },
   ): Promise<ComputeReplies[Kind]> {
-    if (pool?.isReady && task.bytes.buffer instanceof SharedArrayBuffer) {
-      return (await pool.run(task)) as ComputeReplies[Kind];
-    }
-    inlineBytes += task.bytes.length;
+    if (pool?.isReady && isForThreads(task)) return (await pool.run(task)) as ComputeReplies[Kind];
+    inlineBytes += bytesOf(task);
     if (inlineBytes >= imageDefaults.threadsFromBytes) void pool?.warmUp();
     return (await perform(task)) as ComputeReplies[Kind];
   }
@@ -61,10 +61,27 @@ export function createCompute({ maxThreads = defaultThreads() }: ComputeOptions 
       return digests;
     },
     badChunks: (bytes, lengths, digests) => run({ kind: 'compare', bytes, lengths, digests }),
-    encode: (bytes) => run({ kind: 'encode', bytes }),
+    encode: (parts) => run({ kind: 'encode', parts: parts.map(sendable) }),
+    encodeAgain: (frame, pieceBytes) => run({ kind: 'encodeAgain', frame: sendable(frame), pieceBytes }),
     warmUp: async () => pool?.warmUp(),
     close: async () => pool?.close(),
   };
+}
+
+/** Whether it pays to have it done elsewhere: copying bytes that are not shared takes half as long as hashing them, but nothing beside compressing them. */
+function isForThreads(task: ComputeTask): boolean {
+  return !('bytes' in task) || task.bytes.buffer instanceof SharedArrayBuffer;
+}
+
+/** What is sent is cloned with all of the memory that it is a view of, unless that is shared. */
+function sendable(bytes: Uint8Array): Uint8Array {
+  const { buffer, byteLength } = bytes;
+  return buffer instanceof SharedArrayBuffer || buffer.byteLength === byteLength ? bytes : new Uint8Array(bytes);
+}
+
+function bytesOf(task: ComputeTask): number {
+  if ('bytes' in task) return task.bytes.length;
+  return 'frame' in task ? task.frame.length : task.parts.reduce((sum, part) => sum + part.length, 0);
 }
 
 function defaultThreads(): number {
