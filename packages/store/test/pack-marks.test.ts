@@ -1,20 +1,25 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chunksOf, createChunkSet } from '@quarry/content';
+import { addChunk, chunksOf, createChunkSet } from '@quarry/content';
+import type { ChunkSet } from '@quarry/content';
 import { samplePack } from '@quarry/content/conformance';
 import { silentLogger, systemClock } from '@quarry/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDatabase } from '../src/database.ts';
 import type { Database } from '../src/database.ts';
+import { createFrameTable, frameBytes } from '../src/frame-table.ts';
+import { keepStaged } from '../src/keep-staged.ts';
 import { packKey } from '../src/keys.ts';
 import { storeSettings } from '../src/options.ts';
 import { openPackEngine } from '../src/pack-engine.ts';
 import type { PackEngine } from '../src/pack-engine.ts';
+import { packFile } from '../src/pack-paths.ts';
 import { decodePackRecord } from '../src/pack-record.ts';
+import { loseAll } from '../src/presence.ts';
 import { openStoreDirectory } from '../src/store-directory.ts';
 
-const pack = samplePack({ seed: 1 });
+const pack = samplePack({ seed: 1, isCompressible: true });
 const { id } = pack.descriptor;
 
 let path: string;
@@ -174,4 +179,118 @@ test('an evicted pack whose record could not be deleted is emptied durably befor
   events.length = 0;
   await write(1);
   expect(events).toEqual(['durably marked nothing']);
+});
+
+/** The frames that the record names, by piece. */
+async function recordedFrames(): Promise<number[]> {
+  const { frames, chunkCount } = decodePackRecord((await database.find(packKey(id))) ?? Buffer.of());
+  return Array.from({ length: Math.ceil(chunkCount / 4) }, (_, piece) => frameBytes(frames, piece));
+}
+
+async function writeFramed(piece: number): Promise<void> {
+  const known = await engine.roster.enter(pack.descriptor);
+  try {
+    await engine.io.write(known, pack.framed(piece));
+  } finally {
+    engine.roster.leave(known);
+  }
+}
+
+function chunks(...which: number[]): ChunkSet {
+  const set = createChunkSet(11);
+  for (const chunk of which) addChunk(set, chunk);
+  return set;
+}
+
+test('frames are in the record with their chunks, after their file was synced', async () => {
+  await writeFramed(0);
+  await write(1);
+  expect(await recordedFrames()).toEqual([0, 0, 0]);
+  await engine.batcher.sync();
+  expect(await recordedFrames()).toEqual([pack.framed(0).frame.length, 0, 0]);
+  await writeFramed(2);
+  await engine.batcher.sync();
+  expect(await recordedFrames()).toEqual([pack.framed(0).frame.length, 0, pack.framed(2).frame.length]);
+  expect(events).toEqual([
+    'marked nothing',
+    'synced',
+    'durably marked 0 1 2 3 4 5 6 7',
+    'synced',
+    'durably marked 0 1 2 3 4 5 6 7 8 9 10',
+  ]);
+});
+
+test('a file that cannot be synced loses the frames since the last time', async () => {
+  await writeFramed(0);
+  await engine.batcher.sync();
+  await writeFramed(1);
+  syncFailure = new Error('EIO');
+  await expect(engine.batcher.sync()).rejects.toMatchObject({ code: 'STORE_IO' });
+  expect(present()).toEqual([0, 1, 2, 3]);
+  syncFailure = undefined;
+  await write(1);
+  await engine.batcher.sync();
+  expect(await recordedFrames()).toEqual([pack.framed(0).frame.length, 0, 0]);
+  expect(await recorded()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+});
+
+test.for([
+  ['plain chunks are written over with a frame', () => write(0), () => writeFramed(0)],
+  ['a frame is written over with plain chunks', () => writeFramed(0), () => write(0, 0b0110)],
+] as const)('%s only when the record does not name them any more', async ([, first, second]) => {
+  await first();
+  await engine.batcher.sync();
+  const known = engine.known.get(id);
+  writeFailure = new Error('No space left on device');
+  await expect(engine.marks.drop(known, pack.descriptor, chunks(0, 1, 2, 3))).rejects.toThrow(writeFailure);
+  await expect(second()).rejects.toThrow(writeFailure);
+  expect(present()).toEqual([]);
+  writeFailure = undefined;
+  events.length = 0;
+  const use = engine.files.use.bind(engine.files);
+  Object.assign(engine.files, {
+    use: async (...args: Parameters<typeof use>) => {
+      events.push('written');
+      return await use(...args);
+    },
+  });
+  await second();
+  expect(events).toEqual(['durably marked nothing', 'written']);
+});
+
+test('a piece that is being dropped while another writer comes is not written before the drop is durable', async () => {
+  await write(0);
+  await engine.batcher.sync();
+  events.length = 0;
+  const use = engine.files.use.bind(engine.files);
+  Object.assign(engine.files, {
+    use: async (...args: Parameters<typeof use>) => {
+      events.push('written');
+      return await use(...args);
+    },
+  });
+  const dropping = engine.marks.drop(engine.known.get(id), pack.descriptor, chunks(2));
+  await Promise.all([dropping, writeFramed(0), write(0)]);
+  // One of three chunks stays, so it stays plain.
+  expect(events).toEqual(['durably marked 0 1 3', 'written']);
+  expect(present()).toEqual([0, 1, 2, 3]);
+  expect(frameBytes(engine.known.get(id).presence.frames, 0)).toBe(0);
+});
+
+test('a staged file takes the place of a lost one only when the record does not name what was in that', async () => {
+  await write(0);
+  await engine.batcher.sync();
+  const known = engine.known.get(id);
+  // As the next open finds a pack whose file is gone.
+  engine.files.forget(packFile(engine.directory.packs, id));
+  await rm(packFile(engine.directory.packs, id));
+  loseAll(known.presence);
+  known.hasFile = false;
+  const path = join(engine.directory.stages, '1.stage');
+  const handle = await open(path, 'wx+');
+  await handle.write(pack.bytes);
+  events.length = 0;
+  await keepStaged(engine, { file: { path, handle }, descriptor: pack.descriptor, frames: createFrameTable(11) });
+  expect(events).toEqual(['durably marked nothing']);
+  expect(present()).toHaveLength(11);
 });
