@@ -294,3 +294,38 @@ test('a staged file takes the place of a lost one only when the record does not 
   expect(events).toEqual(['durably marked nothing']);
   expect(present()).toHaveLength(11);
 });
+
+test.for([
+  ['plain chunks', () => write(0), () => writeFramed(0)],
+  ['a frame', () => writeFramed(0), () => write(0)],
+] as const)(
+  'who reads %s while they are dropped and written in the other encoding gets the right bytes',
+  async ([, first, second]) => {
+    await first();
+    const known = engine.known.get(id);
+    const use = engine.files.use.bind(engine.files);
+    for (const read of ['read', 'readStored'] as const) {
+      let isOvertaken = false;
+      Object.assign(engine.files, {
+        use: async (...args: Parameters<typeof use>) => {
+          Object.assign(engine.files, { use });
+          isOvertaken = true;
+          await engine.marks.drop(known, pack.descriptor, chunks(0, 1, 2, 3));
+          await second();
+          return await use(...args);
+        },
+      });
+      if (read === 'read') {
+        const into = new Uint8Array(pack.run(1, 2).length);
+        await engine.io.read(known, pack.descriptor, [{ first: 1, count: 2 }], into);
+        expect(Buffer.compare(into, pack.run(1, 2))).toBe(0);
+      } else {
+        const { encoding, bytes } = await engine.io.readStored(known, pack.descriptor, 0);
+        expect(Buffer.compare(bytes, encoding === 'zstd' ? pack.framed(0).frame : pack.run(0, 4))).toBe(0);
+      }
+      expect(isOvertaken).toBe(true);
+      await engine.marks.drop(known, pack.descriptor, chunks(0, 1, 2, 3));
+      await first();
+    }
+  },
+);

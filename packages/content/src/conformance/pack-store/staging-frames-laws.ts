@@ -165,6 +165,22 @@ export function stagingFramesLaws({ open, subject }: Laws, { capabilities }: Pac
     await stage.discard();
   });
 
+  test('a staged frame of other bytes than its chunks is found by verify, and forgotten once it was dropped', async () => {
+    const store = await open();
+    const pack = samplePack(compressible);
+    const { id } = pack.descriptor;
+    const other = encodePiece(pack.run(0, 4).toReversed());
+    const stage = await store.stagePack();
+    await stage.appendFrame(other ?? Buffer.of(), pack.run(0, 4).length);
+    await stage.append([pack.run(4, 7)]);
+    await stage.finish(pack.descriptor);
+    expectBytes(await store.readPiece(id, 0, 0b1111), pack.run(0, 4).toReversed());
+    const report = await store.verify();
+    expect(report.badChunks).toEqual([0, 1, 2, 3].map((chunk) => ({ pack: id, chunk })));
+    await store.writePiece(pack.framed(0));
+    expectBytes(await store.readPiece(id, 0, 0b1111), pack.run(0, 4));
+  });
+
   test('the one who appends a frame keeps it', async () => {
     const store = await open();
     const pack = samplePack(compressible);
