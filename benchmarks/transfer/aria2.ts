@@ -66,7 +66,7 @@ export async function aria2(setup: ContestantSetup): Promise<Entry> {
     const after = await seed.usage();
     await check(join(target, basename(image)));
     await rm(target, { recursive: true });
-    // It leaves some time after its last byte: what counts is when it told the tracker that it was done.
+    // It leaves two seconds after its last byte: what counts is when it told the tracker that it has everything.
     const saidMs = tracker.completedAtMs;
     const seconds = saidMs !== undefined && saidMs > startMs ? (saidMs - startMs) / 1000 : sample.seconds;
     return {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
+import { systemClock } from '@quarry/runtime';
 import { bencode } from './torrent-file.ts';
 
 /** The least that BEP 3 and BEP 23 ask of a tracker, for peers on this host. */
@@ -8,7 +9,7 @@ export interface Tracker {
   readonly announceUrl: string;
   /** Resolves when a peer that has everything has announced itself. */
   seeded(signal: AbortSignal): Promise<void>;
-  /** When a peer last said that it has completed its download, on the clock of `performance.now()`. */
+  /** When the last of them to do so said for the first time that it has everything, on the system clock's `now()`. */
   readonly completedAtMs: number | undefined;
   close(): Promise<void>;
 }
@@ -17,7 +18,7 @@ const INTERVAL_SECONDS = 5;
 
 export async function startTracker(): Promise<Tracker> {
   const peers = new Map<string, number>();
-  let hasSeed = false;
+  const whole = new Set<string>();
   let completedAtMs: number | undefined;
   const listeners = new Set<() => void>();
   const server = createServer((request, response) => {
@@ -28,8 +29,11 @@ export async function startTracker(): Promise<Tracker> {
     const event = fields.get('event');
     if (event === 'stopped') peers.delete(id);
     else peers.set(id, Number(fields.get('port')));
-    if (event === 'completed') completedAtMs = performance.now();
-    if (fields.get('left') === '0' && event !== 'stopped') hasSeed = true;
+    // aria2 without a wish to seed says so in the message with which it leaves
+    if (fields.get('left') === '0' && !whole.has(id)) {
+      whole.add(id);
+      completedAtMs = systemClock.now();
+    }
     for (const listener of listeners) listener();
     const others = [...peers].filter(([peer]) => peer !== id);
     const compact = Buffer.concat(others.map(([, port]) => Buffer.from([127, 0, 0, 1, port >> 8, port & 255])));
@@ -40,7 +44,7 @@ export async function startTracker(): Promise<Tracker> {
   return {
     announceUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/announce`,
     async seeded(signal) {
-      while (!hasSeed) {
+      while (whole.size === 0) {
         signal.throwIfAborted();
         await new Promise<void>((resolve) => {
           const wake = (): void => {
