@@ -39,6 +39,8 @@ export interface Sample {
   readonly senderPeakRssMiB?: number | undefined;
   /** What went over the link from the sender, as the kernel counts it (headers once per large segment), where the link is ours to ask. */
   readonly wireBytes?: number | undefined;
+  /** What the packs of a store take of the disk. */
+  readonly storedBytes?: number | undefined;
   /** What the same run shows beyond that, under names that are put behind the contestant's. */
   readonly further?: Readonly<Record<string, Sample>> | undefined;
 }
@@ -53,6 +55,7 @@ export interface Result {
   readonly peakRssMiB?: number | undefined;
   readonly senderPeakRssMiB?: number | undefined;
   readonly wireBytesPerImageByte?: number | undefined;
+  readonly storedBytesPerImageByte?: number | undefined;
   /** Where something other than bytes is counted. */
   readonly perSecond?: number | undefined;
   /** Where one thing is timed. */
@@ -110,6 +113,7 @@ export function resultOf(name: string, samples: readonly Sample[], bytes: number
   const peaks = each(({ peakRssMiB }) => peakRssMiB);
   const senderPeaks = each(({ senderPeakRssMiB }) => senderPeakRssMiB);
   const wire = each(({ wireBytes }) => wireBytes);
+  const stored = each(({ storedBytes }) => storedBytes);
   return {
     name,
     mbPerSecond: rounded((gb * 1000) / median(each(({ seconds }) => seconds))),
@@ -118,6 +122,7 @@ export function resultOf(name: string, samples: readonly Sample[], bytes: number
     ...(peaks.length > 0 && { peakRssMiB: Math.round(Math.max(...peaks)) }),
     ...(senderPeaks.length > 0 && { senderPeakRssMiB: Math.round(Math.max(...senderPeaks)) }),
     ...(wire.length > 0 && { wireBytesPerImageByte: rounded(median(wire) / bytes) }),
+    ...(stored.length > 0 && { storedBytesPerImageByte: rounded(median(stored) / bytes) }),
   };
 }
 
@@ -161,6 +166,7 @@ const columns: readonly (readonly [header: string, key: Exclude<keyof Result, 'n
   ['sender RSS MiB', 'senderPeakRssMiB', 0],
   ['peak RSS MiB', 'peakRssMiB', 0],
   ['wire / image', 'wireBytesPerImageByte', 3],
+  ['stored / image', 'storedBytesPerImageByte', 3],
 ];
 
 function tableOf({ results, ratios, notRun, facts = {} }: Measurements): string {
