@@ -39,8 +39,7 @@ async function ingest({ packs: store, images: catalog }: DiskStore): Promise<voi
   const origin = createDirectoryOrigin({ clock: systemClock }, { directory: dirname(path) });
   const image = await origin.describe(imageRef(basename(path)));
   const deps = { store, catalog, origin, signer: createSigner(), clock: systemClock, logger: silentLogger };
-  const ingestOptions = { domain: publicDomain, isDurable, encoding };
-  await ingestFromOrigin(deps, image, ingestOptions);
+  await ingestFromOrigin(deps, image, { domain: publicDomain, isDurable, encoding });
   await origin.close();
 }
 

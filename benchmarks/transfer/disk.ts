@@ -13,7 +13,7 @@ import type { Link } from './link.ts';
 import { quarry, seedStore } from './quarry.ts';
 import { checkSame, warmPages } from './rounds.ts';
 import { createShapedLink, whyNoShapedLink } from './shaped-link.ts';
-import { encodings, whyNot } from './treatments.ts';
+import { encodings } from './treatments.ts';
 
 const WARM_UP_BYTES = 16 * 2 ** 20;
 const suffix = ', disk image over 1 Gbit/s';
@@ -47,16 +47,11 @@ async function measure(options: BenchOptions, root: string, link: Link, lifecycl
   const contestants: Contestant[] = [];
   const names: string[] = [];
   const notRun: NotRun[] = [];
-  for (const treatment of encodings) {
-    const why = whyNot(treatment);
-    if (why) {
-      notRun.push(why);
-      continue;
-    }
-    const { settings } = treatment;
-    const name = `${treatment.name}${suffix}`;
+  for (const { name: ours, encoding } of encodings) {
+    const name = `${ours}${suffix}`;
     names.push(name);
-    const seeded = await seedStore([image.path, warmUp], join(root, `seeded-${names.length}`), settings, signal);
+    const dataDirectory = join(root, `seeded-${encoding}`);
+    const seeded = await seedStore({ dataDirectory, paths: [image.path, warmUp], encoding }, signal);
     contestants.push(
       quarry(name, {
         image: basename(image.path),
@@ -64,7 +59,7 @@ async function measure(options: BenchOptions, root: string, link: Link, lifecycl
         seeded,
         link,
         senders: 1,
-        settings,
+        settings: {},
         isDurable: false,
         check,
         prepare,

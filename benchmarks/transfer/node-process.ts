@@ -8,16 +8,13 @@ import { loadConfig } from '../../packages/daemon/src/config/load-config.ts';
 import type { Daemon } from '../../packages/daemon/src/daemon.ts';
 
 export interface NodeOrder {
-  readonly role: 'node' | 'seeder';
   readonly dataDirectory: string;
-  readonly isOffline?: boolean;
   /** Beyond the defaults, by key of the configuration. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
 export type NodeQuestion = { readonly id: number } & (
   | { readonly do: 'start' }
-  | { readonly do: 'seed'; readonly paths: readonly string[] }
   /** Answers when so many members are connected. */
   | { readonly do: 'meet'; readonly peers: number }
   | { readonly do: 'usage' }
@@ -72,8 +69,7 @@ function usage(): NodeUsage {
 
 async function start(): Promise<Daemon> {
   const config = loadConfig({ flags: { 'node.dataDirectory': order.dataDirectory, ...order.settings } });
-  const { role, isOffline = false } = order;
-  return await startDaemon(config, { role, isOffline, logger: createStderrLogger() });
+  return await startDaemon(config, { role: 'node', logger: createStderrLogger() });
 }
 
 async function meet(node: Daemon, peers: number): Promise<void> {
@@ -138,11 +134,6 @@ async function answer(question: NodeQuestion): Promise<object> {
   switch (question.do) {
     case 'start':
       return { nodeId: daemon.nodeId, addresses: daemon.addresses() };
-    case 'seed': {
-      const { failures } = await daemon.seed(question.paths, {});
-      if (failures[0]) throw new Error(`not seeded: ${failures[0].message}`);
-      return { nodeId: daemon.nodeId };
-    }
     case 'meet':
       await meet(daemon, question.peers);
       return {};

@@ -3,11 +3,12 @@ import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Contestant, Sample } from '../bench.ts';
-import { runToEnd } from '../processes.ts';
+import { runOurs, runToEnd } from '../processes.ts';
 import { startProcess } from '../running-process.ts';
 import type { RunningProcess } from '../running-process.ts';
 import type { Link } from './link.ts';
 import type { FetchAnswer, FetchOrder, NodeOrder, NodeUsage } from './node-process.ts';
+import type { SeedAnswer, SeedOrder } from './seed-process.ts';
 
 /** By key of the daemon’s configuration. */
 export type Settings = Readonly<Record<string, unknown>>;
@@ -60,21 +61,9 @@ function startNode(
 }
 
 /** Ingests image files in a process that ends then. */
-export async function seedStore(
-  paths: readonly string[],
-  directory: string,
-  settings: Settings,
-  signal: AbortSignal,
-): Promise<SeededStore> {
-  const order: NodeOrder = { role: 'node', dataDirectory: directory, isOffline: true, settings: quiet(settings) };
-  const seeder = startNode('the ingest', order, { signal });
-  try {
-    await seeder.ask({ do: 'start' });
-    const { nodeId } = await seeder.ask({ do: 'seed', paths });
-    return { directory, publisher: String(nodeId) };
-  } finally {
-    await seeder.stop();
-  }
+export async function seedStore(order: SeedOrder, signal: AbortSignal): Promise<SeededStore> {
+  const { publisher } = await runOurs<SeedAnswer>(order, signal, './transfer/seed-process.ts');
+  return { directory: order.dataDirectory, publisher };
 }
 
 export function quarry(name: string, options: QuarryOptions): Contestant {
@@ -100,7 +89,7 @@ async function measure(options: QuarryOptions, root: string, nodes: RunningProce
   const { writeClusterKey } = await import('../../packages/daemon/src/compose.ts');
   await writeClusterKey(clusterKeyFile);
   const common = {
-    ...quiet(options.settings),
+    ...options.settings,
     'network.listen': [`/ip4/${wire.host}/tcp/0`],
     'network.clusterKeyFile': clusterKeyFile,
     'trust.publishers': [seeded.publisher],
@@ -110,7 +99,7 @@ async function measure(options: QuarryOptions, root: string, nodes: RunningProce
   for (let i = 0; i < options.senders; i += 1) {
     const dataDirectory = join(root, `sender-${i}`);
     await copyStore(join(seeded.directory, 'store'), join(dataDirectory, 'store'), signal);
-    const order: NodeOrder = { role: 'node', dataDirectory, settings: { ...common, 'network.bootstrap': bootstrap } };
+    const order: NodeOrder = { dataDirectory, settings: { ...common, 'network.bootstrap': bootstrap } };
     const sender = startNode(`sender ${i + 1}`, order, { signal, prefix: wire.senderPrefix });
     nodes.push(sender);
     senders.push(sender);
@@ -123,7 +112,6 @@ async function measure(options: QuarryOptions, root: string, nodes: RunningProce
   const receiver = startNode(
     'the receiver',
     {
-      role: 'node',
       dataDirectory: join(root, 'receiver'),
       settings: { ...common, 'network.listen': [], 'network.bootstrap': bootstrap },
     },
@@ -168,10 +156,6 @@ async function measure(options: QuarryOptions, root: string, nodes: RunningProce
     ...(sentBefore !== undefined && sentAfter !== undefined && { wireBytes: sentAfter - sentBefore }),
     ...(rebuilt && { further: { ', and rebuilt': sampled(rebuilt) } }),
   };
-}
-
-function quiet(settings: Settings): Settings {
-  return { 'log.level': 'error', 'network.listen': [], ...settings };
 }
 
 /** Packs are never written again once they are whole: links will do, so that nothing waits to be written back when the clock starts. The index is copied. */

@@ -47,7 +47,8 @@ async function measureRandom(options: BenchOptions, isChosen: (part: Part) => bo
   tell('making an image and a store that holds it');
   await writeRandomDisk(image, sizeBytes, signal);
   await writeRandomDisk(warmUp, Math.min(WARM_UP_BYTES, sizeBytes), signal);
-  const seeded = await seedStore([image, warmUp], join(root, 'seeded'), {}, signal);
+  const dataDirectory = join(root, 'seeded');
+  const seeded = await seedStore({ dataDirectory, paths: [image, warmUp], encoding: 'off' }, signal);
   const lifecycle = createLifecycle();
   try {
     const { contestants, notRun } = await enter(options, { root, image, warmUp, seeded, lifecycle, isChosen });

@@ -1,6 +1,7 @@
 import { configKeys } from '../../packages/daemon/src/config/settings.ts';
 import type { NotRun } from '../bench.ts';
 import type { Settings } from './quarry.ts';
+import type { SeedOrder } from './seed-process.ts';
 
 /** One way to run ours: settings of the daemons beyond their defaults, and what the row is called. */
 export interface Treatment {
@@ -19,5 +20,8 @@ export function whyNot({ name, settings }: Treatment): NotRun | undefined {
   return unknown === undefined ? undefined : { name, why: `the daemon has no setting ${unknown}` };
 }
 
-/** How pieces are stored and sent. The default is what an operator gets. */
-export const encodings: readonly Treatment[] = [{ name: 'quarry', settings: {} }];
+/** How the sender keeps pieces; they travel as they are kept. */
+export const encodings: readonly { readonly name: string; readonly encoding: SeedOrder['encoding'] }[] = [
+  { name: 'quarry, plain pieces', encoding: 'off' },
+  { name: 'quarry, zstd pieces', encoding: 'zstd' },
+];
