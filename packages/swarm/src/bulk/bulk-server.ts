@@ -55,35 +55,37 @@ export async function createBulkServer(deps: BulkServerDeps, options: BulkOption
   const { clock, logger, secrets, meter, services } = deps;
   const exchanges = createExchangeServer(deps, options);
   const book = createConnectionBook({ maxPerPeer: 2 * options.maxConnectionsPerPeer * options.protocols.length });
-  const strangers = new Map<string, { readonly socket: Socket; readonly cancel: () => void }>();
-  const proven = new WeakMap<TLSSocket, PeerId>();
+  // By endpoint: TLS wraps a socket in another.
+  const strangers = new Map<string, Socket>();
+  const deadlines = new Map<string, () => void>();
+  /** Which key a handshake went by. */
+  const keys = new WeakMap<TLSSocket, string>();
   let refused = 0;
   let hasClosed = false;
 
   const refuse = (socket: Socket, why: string): void => {
-    refused += 1;
     logger.debug('refused a bulk connection', { from: socket.remoteAddress, why });
     socket.destroy();
   };
-  const forgetStranger = (socket: Socket): void => {
-    const name = endpointOf(socket);
-    strangers.get(name)?.cancel();
-    strangers.delete(name);
-  };
+  /** It is known whose it is. The deadline is for the name of the protocol as well. */
+  const isProven = (socket: Socket): void => void strangers.delete(endpointOf(socket));
   const onConnection = (socket: Socket): void => {
     const name = endpointOf(socket);
     socket.on('error', () => {}); // 'close' follows
     if (hasClosed || name === '') return void socket.destroy();
+    strangers.set(name, socket);
     const cancel = clock.after(options.connectTimeoutMs, () => refuse(socket, 'said nothing in time'));
-    strangers.set(name, { socket, cancel });
+    deadlines.set(name, cancel);
     socket.once('close', () => {
       cancel();
-      if (strangers.get(name)?.socket === socket) strangers.delete(name);
+      deadlines.delete(name);
+      if (strangers.delete(name)) refused += 1;
     });
     const [oldest] = strangers.values();
     if (strangers.size > options.maxStrangers && oldest) {
-      oldest.cancel();
-      refuse(oldest.socket, 'too many that have not proven whose they are');
+      strangers.delete(endpointOf(oldest));
+      refused += 1;
+      refuse(oldest, 'too many that have not proven whose they are');
     }
   };
 
@@ -93,7 +95,7 @@ export async function createBulkServer(deps: BulkServerDeps, options: BulkOption
     pskCallback(socket, identity) {
       const key = secrets.findKey(identity);
       if (!key) return null;
-      proven.set(socket as TLSSocket, key.peer);
+      keys.set(socket as TLSSocket, identity);
       return key.secret;
     },
   });
@@ -101,10 +103,11 @@ export async function createBulkServer(deps: BulkServerDeps, options: BulkOption
     refuse(socket, error.message);
   });
   tls.on('secureConnection', (socket) => {
-    const peer = proven.get(socket);
-    // Without a key of ours there is no handshake; this is for what a later Node may allow.
-    if (peer === undefined || !socket.isSessionReused()) return refuse(socket, 'came without a key');
-    converse(peer, socket);
+    const identity = keys.get(socket);
+    // Without a key of ours there is no handshake; but the peer may have gone or been banned since it began.
+    const key = identity === undefined ? undefined : secrets.findKey(identity);
+    if (!key || !socket.isSessionReused()) return refuse(socket, 'came without a key');
+    converse(key.peer, socket);
   });
   /** One port for both: a ticket begins with another byte than TLS. */
   const onPlain = (socket: Socket): void => {
@@ -136,13 +139,14 @@ export async function createBulkServer(deps: BulkServerDeps, options: BulkOption
       stream.expect(true);
       if (peer === undefined) peer = await readTicket(stream);
       if (peer === undefined) return refuse(socket, 'came with a void ticket');
+      isProven(socket);
       if (book.size >= options.maxConnections || !book.add(peer, stream)) {
         await stream.send(Uint8Array.of(FULL));
         return stream.close();
       }
       await stream.send(Uint8Array.of(ADMITTED));
       const service = await readService(stream);
-      forgetStranger(socket);
+      deadlines.get(endpointOf(socket))?.();
       watch = watchForStall(clock, IDLE_FACTOR * options.idleConnectionMs, () => stream.abort(idle(peer)));
       stream.onEnd(() => watch?.stop());
       await exchanges.serve(peer, stream, service);
@@ -169,10 +173,8 @@ export async function createBulkServer(deps: BulkServerDeps, options: BulkOption
     hasClosed = true;
     exchanges.close(error);
     book.abortAll(error);
-    for (const { socket, cancel } of strangers.values()) {
-      cancel();
-      socket.destroy();
-    }
+    for (const socket of strangers.values()) socket.destroy();
+    for (const cancel of deadlines.values()) cancel();
     await Promise.all(
       servers.map(async (server) => {
         if (!server.listening) return;
