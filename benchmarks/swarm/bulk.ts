@@ -85,8 +85,14 @@ async function answerUntilAlone(carrier: Carrier, send: (message: unknown) => vo
   send(`${(server.address() as AddressInfo).port}`);
 }
 
-/** Asks for one answer after the other on each of so many bare sockets. Returns how to do that for `count` of them. */
-async function askBare(carrier: Carrier, port: number): Promise<(count: number) => Promise<void>> {
+interface Asker {
+  ask(count: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Asks for one answer after the other on each of so many bare sockets. */
+async function askBare(carrier: Carrier, port: number): Promise<Asker> {
+  const sockets: Socket[] = [];
   const open = async (): Promise<() => Promise<void>> => {
     const target = Buffer.allocUnsafeSlow(answerBytes);
     let filled = 0;
@@ -104,6 +110,7 @@ async function askBare(carrier: Carrier, port: number): Promise<(count: number) 
       carrier === 'bare tcp'
         ? connectTcp(options)
         : connectTls({ ...options, ...bareTls, pskCallback: () => bareKey, checkServerIdentity: () => undefined });
+    sockets.push(socket);
     await once(socket, carrier === 'bare tcp' ? 'connect' : 'secureConnect');
     return () =>
       new Promise((resolve) => {
@@ -112,30 +119,38 @@ async function askBare(carrier: Carrier, port: number): Promise<(count: number) 
       });
   };
   const asks = await Promise.all(Array.from({ length: streams }, open));
-  return async (count) => {
-    let left = count;
-    await Promise.all(
-      asks.map(async (ask) => {
-        while (left-- > 0) await ask();
-      }),
-    );
+  return {
+    async ask(count) {
+      let left = count;
+      await Promise.all(
+        asks.map(async (ask) => {
+          while (left-- > 0) await ask();
+        }),
+      );
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+    },
   };
 }
 
-async function askNetwork(carrier: Carrier, address: string): Promise<(count: number) => Promise<void>> {
+async function askNetwork(carrier: Carrier, address: string): Promise<Asker> {
   const node = await startNetwork(carrier, []);
   const peer = await node.dialAddress(address);
-  return async (count) => {
-    let left = count;
-    const buffers = Array.from({ length: streams }, () => new Uint8Array(answerBytes));
-    await Promise.all(
-      buffers.map(async (buffer) => {
-        const reused = { take: async () => buffer, give: () => {} };
-        while (left-- > 0) {
-          await node.request(peer, PROTOCOL, new Uint8Array(35), { maxBytes: answerBytes, buffers: reused });
-        }
-      }),
-    );
+  return {
+    async ask(count) {
+      let left = count;
+      const buffers = Array.from({ length: streams }, () => new Uint8Array(answerBytes));
+      await Promise.all(
+        buffers.map(async (buffer) => {
+          const reused = { take: async () => buffer, give: () => {} };
+          while (left-- > 0) {
+            await node.request(peer, PROTOCOL, new Uint8Array(35), { maxBytes: answerBytes, buffers: reused });
+          }
+        }),
+      );
+    },
+    close: () => node.close(),
   };
 }
 
@@ -153,21 +168,23 @@ const round = (number: number): number => Math.round(number * 100) / 100;
 async function compare(chosen: readonly Carrier[]): Promise<void> {
   const runners = new Map<Carrier, () => Promise<Run>>();
   const children: ChildProcess[] = [];
+  const askers: Asker[] = [];
   for (const carrier of chosen) {
     const child = fork(import.meta.filename, [...process.argv.slice(2), `--key=${values.key}`, `--carrier=${carrier}`]);
     children.push(child);
     const [address] = (await once(child, 'message')) as [string];
-    const ask = await (carrier.startsWith('bare') ? askBare(carrier, Number(address)) : askNetwork(carrier, address));
+    const asker = await (carrier.startsWith('bare') ? askBare(carrier, Number(address)) : askNetwork(carrier, address));
+    askers.push(asker);
     const childCpu = async (): Promise<number> => {
       child.send('cpu');
       const [usage] = (await once(child, 'message')) as [NodeJS.CpuUsage];
       return cpuSeconds(usage);
     };
-    await ask(Math.min(answers, 64)); // warm
+    await asker.ask(Math.min(answers, 64)); // warm
     runners.set(carrier, async () => {
       const sentFrom = await childCpu();
       const [startMs, receivedFrom] = [systemClock.now(), cpuSeconds(process.cpuUsage())];
-      await ask(answers);
+      await asker.ask(answers);
       const seconds = (systemClock.now() - startMs) / 1000;
       const gb = (answers * answerBytes) / 1e9;
       const receiver = (cpuSeconds(process.cpuUsage()) - receivedFrom) / gb;
@@ -194,8 +211,8 @@ async function compare(chosen: readonly Carrier[]): Promise<void> {
       }),
     );
   }
+  await Promise.all(askers.map((asker) => asker.close()));
   for (const child of children) child.disconnect();
-  process.exit();
 }
 
 if (process.send) await answerUntilAlone(values.carrier as Carrier, process.send.bind(process));
