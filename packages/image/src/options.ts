@@ -14,6 +14,7 @@ export const imageDefaults: ImageDefaults = Object.freeze({
   maxUnhashedBlocks: 8,
   stepBytes: 1024 * 1024,
   concurrentSteps: 3,
+  concurrentCopies: 8,
   maxDescriptorsInMemory: 128,
   findPatienceMs: 5_000,
   findPauseMs: 500,
@@ -51,6 +52,8 @@ export interface ImageDefaults {
   /** A rebuild reads, hashes and writes about this many bytes at a time, and so many such steps overlap. */
   readonly stepBytes: number;
   readonly concurrentSteps: number;
+  /** Steps under way where other threads do all of it: twice as many as there may be threads, that none waits for its next. */
+  readonly concurrentCopies: number;
   /** Descriptors (143 KB each at most) that a reader keeps; with fewer than an image alternates between, they are loaded again and again. */
   readonly maxDescriptorsInMemory: number;
   /** How long to go on asking the peers for a record, manifest or descriptor before turning to the origin: at start a node has no peers yet. */

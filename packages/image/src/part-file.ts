@@ -9,6 +9,8 @@ import { ImageError } from './image-error.ts';
 
 /** A file that takes its name only when it is whole. */
 export interface PartFile {
+  /** For who writes into it on another thread; until `publish` or `discard`, before which such writes must have ended. */
+  readonly fd: number;
   /** Positional; calls may overlap. */
   write(bytes: Uint8Array, offset: number): Promise<void>;
   /** Makes everything durable (unless told otherwise) and gives the file its name. */
@@ -62,6 +64,7 @@ export async function createPartFile(
   }
   const opened = file;
   return {
+    fd: opened.fd,
     async write(bytes, offset) {
       try {
         for (let at = 0; at < bytes.length; ) {

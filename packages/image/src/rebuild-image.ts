@@ -8,10 +8,14 @@ import { createOrderedWriter } from './ordered-writer.ts';
 import { createPartFile } from './part-file.ts';
 import type { PartFile } from './part-file.ts';
 import { verifiedSteps } from './verified-steps.ts';
-import type { VerifiedSteps } from './verified-steps.ts';
+import { copySteps } from './copy-steps.ts';
+import { createCompute } from './threads/compute.ts';
+import type { Compute } from './threads/compute.ts';
 
 export interface RebuildDeps extends ChunkReaderDeps {
   readonly random: Random;
+  /** Where chunks are hashed. Default: one of its own, which ends with the rebuild. */
+  readonly compute?: Compute | undefined;
 }
 
 export interface RebuildOptions {
@@ -54,17 +58,18 @@ export async function rebuildImage(
   const { signal, expectedHash, mayOverwrite = false, isDurable = true } = options;
   signal?.throwIfAborted();
   const lease: PackLease = deps.store.lease(manifest.packs);
+  const compute = deps.compute ?? createCompute();
   try {
     const fileBytes = manifest.imageBytes;
     const file = await createPartFile(deps, destination, { fileBytes, mayOverwrite, isDurable });
     const hasher = expectedHash && createImageHasher(expectedHash.algorithm);
     try {
-      const steps = verifiedSteps(deps, manifest, { from: 0, to: fileBytes, signal });
-      const writtenBytes = await writeSteps(steps, file, hasher, manifest, options);
+      const { writtenBytes, healedChunks } = hasher
+        ? await writeHashed(deps, file, hasher, manifest, options)
+        : await copySteps({ ...deps, compute, file }, manifest, options);
       if (hasher && expectedHash) checkHash(manifest, expectedHash, await hasher.finish());
       signal?.throwIfAborted();
       await file.publish();
-      const { healedChunks } = steps;
       return { imageBytes: fileBytes, writtenBytes, holeBytes: fileBytes - writtenBytes, healedChunks };
     } finally {
       await file.discard();
@@ -72,27 +77,34 @@ export async function rebuildImage(
     }
   } finally {
     lease.release();
+    if (!deps.compute) await compute.close();
   }
 }
 
-/** Writes each step while the next ones are read; the number of bytes written. */
-async function writeSteps(
-  steps: VerifiedSteps,
+interface Rebuilt {
+  readonly writtenBytes: number;
+  readonly healedChunks: number;
+}
+
+/** Writes each step while the next ones are read, and hashes the whole on the way. */
+async function writeHashed(
+  deps: RebuildDeps,
   file: PartFile,
-  hasher: ImageHasher | undefined,
+  hasher: ImageHasher,
   manifest: Manifest,
   options: RebuildOptions,
-): Promise<number> {
+): Promise<Rebuilt> {
+  const steps = verifiedSteps(deps, manifest, { from: 0, to: manifest.imageBytes, signal: options.signal });
   const writer = createOrderedWriter(file);
   let writtenBytes = 0;
   try {
     for await (const { offset, length, bytes } of steps) {
       if (bytes) {
-        await hasher?.update(bytes);
+        await hasher.update(bytes);
         writer.add(bytes, offset, () => steps.recycle(bytes));
         writtenBytes += length;
         await writer.room();
-      } else await hasher?.updateZeros(length);
+      } else await hasher.updateZeros(length);
       options.onProgress?.({ rebuiltBytes: offset + length, imageBytes: manifest.imageBytes });
     }
   } catch (error) {
@@ -100,7 +112,7 @@ async function writeSteps(
     throw error;
   }
   await writer.finish();
-  return writtenBytes;
+  return { writtenBytes, healedChunks: steps.healedChunks };
 }
 
 function checkHash(manifest: Manifest, expected: ImageHash, actual: ImageHash): void {

@@ -167,6 +167,15 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
           return out;
         });
       }),
+    lendChunks: (id, first, count, read, { signal } = {}) =>
+      calls.run(signal, async () => {
+        const pack = known.get(id);
+        return await reading(pack, async (descriptor) => {
+          if (!isRun(descriptor, first, count))
+            throw new TypeError(`pack ${id} has no chunks ${first} to ${first + count - 1}`);
+          return await io.lend(pack, descriptor, { first, count }, read);
+        });
+      }),
     sync: () => calls.run(undefined, () => batcher.sync()),
     lease(packs) {
       calls.check();

@@ -1,6 +1,6 @@
 import { addChunk, addRun, chunkOffset, chunksOf, createChunkSet, fullPieceMask } from '@quarry/content';
 import { limits, maskedBytes, pieceChunks } from '@quarry/content';
-import type { ChunkSet, PackDescriptor, PackId, StoredPiece, VerifiedPiece } from '@quarry/content';
+import type { ChunkSet, LentChunks, PackDescriptor, PackId, StoredPiece, VerifiedPiece } from '@quarry/content';
 import { errorCode } from '@quarry/runtime';
 import type { Logger } from '@quarry/runtime';
 import { StoreError, ioError } from './errors.ts';
@@ -29,6 +29,13 @@ export interface PackIo {
   read(pack: KnownPack, descriptor: PackDescriptor, runs: readonly ChunkRun[], into: Uint8Array): Promise<void>;
   /** A whole piece as it is kept, in `into` where that is long enough. @throws StoreError STORE_CHUNK_ABSENT */
   readStored(pack: KnownPack, descriptor: PackDescriptor, piece: number, into?: Uint8Array): Promise<StoredPiece>;
+  /** Hands the file and the places of the run's chunks to `read`, unless one is absent or there is no file. */
+  lend<T>(
+    pack: KnownPack,
+    descriptor: PackDescriptor,
+    run: ChunkRun,
+    read: (lent: LentChunks) => Promise<T>,
+  ): Promise<T | undefined>;
   /** Bytes of the file from the run's first chunk on, without looking at presence; returns how many there were. */
   readRaw(pack: KnownPack, descriptor: PackDescriptor, run: ChunkRun, into: Uint8Array): Promise<number>;
   readonly frames: FrameReader;
@@ -208,6 +215,25 @@ export function createPackIo(deps: PackIoDeps): PackIo {
       slots.run(pack.number * limits.maxPiecesPerPack + piece.piece, () => writeSlot(pack, piece)),
     async read(pack, descriptor, runs, into) {
       await whilePresent(pack, runs, (lossCount) => readRuns({ pack, descriptor, lossCount }, runs, into));
+    },
+    async lend(pack, descriptor, run, read) {
+      if (pack.isGone || firstAbsent(pack.presence, run) !== undefined) return undefined;
+      const parts = partsOf(pack, descriptor, run).map(({ first, count, piece }) => ({
+        firstChunk: first,
+        count,
+        position: chunkOffset(descriptor, piece === undefined ? first : pieceChunks(descriptor, piece).first),
+        frameBytes: piece === undefined ? 0 : frameBytes(pack.presence.frames, piece),
+      }));
+      let isOpen = false;
+      try {
+        return await files.use(packFile(packs, pack.id), { create: false }, ({ fd }) => {
+          isOpen = true;
+          return read({ fd, parts });
+        });
+      } catch (error) {
+        if (!isOpen && errorCode(error) === 'ENOENT') return undefined;
+        throw isOpen ? error : ioError(error, `opening the file of pack ${pack.id}`, { pack: pack.id });
+      }
     },
     async readStored(pack, descriptor, piece, into) {
       const run = pieceChunks(descriptor, piece);

@@ -8,6 +8,7 @@ import { stagingFramesLaws } from './pack-store/staging-frames-laws.ts';
 import { stagingLaws } from './pack-store/staging-laws.ts';
 import { stateLaws } from './pack-store/state-laws.ts';
 import { framingLaws } from './pack-store/framing-laws.ts';
+import { lendingLaws } from './pack-store/lending-laws.ts';
 import { lawsOf } from './pack-store/subject.ts';
 import type { PackStoreHarness } from './pack-store/subject.ts';
 import { writingLaws } from './pack-store/writing-laws.ts';
@@ -20,6 +21,7 @@ export function packStoreSuite(name: string, harness: PackStoreHarness): void {
     describe('writing', () => writingLaws(laws));
     describe('reading', () => readingLaws(laws));
     describe('pieces as frames', () => framingLaws(laws, harness));
+    describe('lending', () => lendingLaws(laws));
     describe('finding', () => findingLaws(laws));
     describe('staging', () => stagingLaws(laws));
     describe('staging frames', () => stagingFramesLaws(laws, harness));

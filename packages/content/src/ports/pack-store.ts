@@ -68,6 +68,18 @@ export interface PackStore {
     count: number,
     options?: Waiting & { readonly into?: Uint8Array },
   ): Promise<Uint8Array>;
+  /**
+   * The chunks where they lie, for who reads them on another thread: `read` gets an open file, which stays open until what `read` returns has settled.
+   * They were present when it was opened; whether the file still holds them is for the reader to see, by hashing. Undefined, without calling
+   * `read`, where not all of them are present in a file. A store without files has no such method.
+   */
+  lendChunks?<T>(
+    pack: PackId,
+    firstChunk: number,
+    count: number,
+    read: (lent: LentChunks) => Promise<T>,
+    waiting?: Waiting,
+  ): Promise<T | undefined>;
   /** Makes everything written so far durable. Also happens by itself in batches. */
   sync(): Promise<void>;
   /** Keeps packs from eviction until the lease is released, also packs that become known later; leases do not survive the process. Marks them used. */
@@ -116,6 +128,21 @@ export interface PackStage {
 export interface StoredPiece {
   readonly encoding: Encoding;
   readonly bytes: Uint8Array;
+}
+
+export interface LentChunks {
+  readonly fd: number;
+  /** In order. */
+  readonly parts: readonly LentPart[];
+}
+
+/** Consecutive chunks: plain from `position` on, or within the frame of their whole piece, which begins there. */
+export interface LentPart {
+  readonly firstChunk: number;
+  readonly count: number;
+  readonly position: number;
+  /** 0: plain. */
+  readonly frameBytes: number;
 }
 
 export interface PackInventory {

@@ -1,7 +1,8 @@
 import { digestOf, isZero } from '@quarry/content/chunk-bytes';
+import type { CopyTask } from './copy-chunks.ts';
 
 /** What can be done on another thread. Bytes lie in shared memory, which the thread reads where it is. */
-export type ComputeTask = DigestTask | CompareTask | EncodeTask | EncodeAgainTask;
+export type ComputeTask = DigestTask | CompareTask | EncodeTask | EncodeAgainTask | CopyTask;
 
 export interface DigestTask {
   readonly kind: 'digest';
@@ -42,6 +43,7 @@ export interface ComputeReplies {
   readonly compare: readonly number[];
   readonly encode: Uint8Array | undefined;
   readonly encodeAgain: readonly PieceBytes[];
+  readonly copy: boolean;
 }
 
 export const DIGEST_BYTES = 32;
@@ -59,6 +61,8 @@ export function perform(
       return encode(task);
     case 'encodeAgain':
       return encodeAgain(task);
+    case 'copy':
+      return copy(task);
   }
 }
 
@@ -110,6 +114,11 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return scratch.subarray(0, length);
+}
+
+async function copy(task: CopyTask): Promise<boolean> {
+  const { copyChunks } = await import('./copy-chunks.ts');
+  return copyChunks(task);
 }
 
 async function encodeAgain({ frame: whole, pieceBytes }: EncodeAgainTask): Promise<PieceBytes[]> {

@@ -5,6 +5,7 @@ import { ImageError, messageOf } from '../image-error.ts';
 import { imageDefaults } from '../options.ts';
 import { DIGEST_BYTES, perform } from './compute-tasks.ts';
 import type { ComputeReplies, ComputeTask, PieceBytes } from './compute-tasks.ts';
+import type { CopyTask } from './copy-chunks.ts';
 import { startThread } from './start-thread.ts';
 
 /**
@@ -21,6 +22,8 @@ export interface Compute {
   encode(parts: readonly Uint8Array[]): Promise<Uint8Array | undefined>;
   /** A frame's bytes as several pieces, each as it is best kept. */
   encodeAgain(frame: Uint8Array, pieceBytes: readonly number[]): Promise<readonly PieceBytes[]>;
+  /** Undefined where no thread runs (it begins one): copying waits for disks, which the calling thread must not. */
+  copy(task: Omit<CopyTask, 'kind'>): Promise<boolean | undefined>;
   /** Begins the first thread now; resolves when it runs, or when none can. */
   warmUp(): Promise<void>;
   /** Ends the threads. */
@@ -63,6 +66,11 @@ export function createCompute({ maxThreads = defaultThreads() }: ComputeOptions 
     badChunks: (bytes, lengths, digests) => run({ kind: 'compare', bytes, lengths, digests }),
     encode: (parts) => run({ kind: 'encode', parts: parts.map(sendable) }),
     encodeAgain: (frame, pieceBytes) => run({ kind: 'encodeAgain', frame: sendable(frame), pieceBytes }),
+    async copy(task) {
+      if (pool?.isReady) return (await pool.run({ ...task, kind: 'copy' })) as boolean;
+      void pool?.warmUp();
+      return undefined;
+    },
     warmUp: async () => pool?.warmUp(),
     close: async () => pool?.close(),
   };
@@ -81,6 +89,7 @@ function sendable(bytes: Uint8Array): Uint8Array {
 
 function bytesOf(task: ComputeTask): number {
   if ('bytes' in task) return task.bytes.length;
+  if ('from' in task) return 0;
   return 'frame' in task ? task.frame.length : task.parts.reduce((sum, part) => sum + part.length, 0);
 }
 
