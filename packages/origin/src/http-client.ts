@@ -42,8 +42,9 @@ export function createHttpClient(baseUrl: string): HttpClient & { readonly url: 
   const options: Pool.Options = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, keepAliveTimeout: 4_000 };
   let opened: Promise<{ readonly pool: Pool; readonly errors: HttpErrors }> | undefined;
   // Not before it is needed: undici is a third of a node's code, and most nodes never speak to an origin over HTTP.
+  // By its default export: that of a CommonJS module is all a bundle keeps.
   const open = (): NonNullable<typeof opened> =>
-    (opened ??= import('undici').then((undici) => ({
+    (opened ??= import('undici').then(({ default: undici }) => ({
       pool: new undici.Pool(base.origin, options),
       errors: undici.errors,
     })));

@@ -30,6 +30,10 @@ export interface Member {
   kill(): Promise<void>;
 }
 
+export interface ClusterOptions {
+  readonly command?: readonly string[];
+}
+
 export interface Outcome {
   readonly code: number | null;
   readonly out: string;
@@ -39,12 +43,14 @@ export interface Outcome {
 export const mainScript: string = fileURLToPath(new URL('../../../packages/daemon/src/main.ts', import.meta.url));
 const WITHIN_MS = 60_000;
 
-export async function createCluster(): Promise<Cluster> {
+/** `command`: what is run instead of the sources, after flags of Node itself. */
+export async function createCluster({ command = [mainScript] }: ClusterOptions = {}): Promise<Cluster> {
+  const [script = mainScript, ...leading] = command;
   const root = await mkdtemp(join(tmpdir(), 'quarry-it-'));
   const keyFile = join(root, 'cluster.key');
   const children = new Set<Child>();
   const signal = new AbortController().signal;
-  const run: Cluster['run'] = (...words) => runQuarry(words);
+  const run: Cluster['run'] = (...words) => runQuarry([...leading, ...words], { script });
   const made = await run('key', keyFile);
   if (made.code !== 0) throw new Error(`no cluster key: ${made.err}`);
 
@@ -58,7 +64,7 @@ export async function createCluster(): Promise<Cluster> {
       'log-level': 'warn',
       listen: '/ip4/127.0.0.1/tcp/0',
     });
-    const child = startChild(systemClock, name, mainScript, [...words, ...common, ...flags]);
+    const child = startChild(systemClock, name, script, [...leading, ...words, ...common, ...flags]);
     children.add(child);
     const ready = await child.said('nodeId', { signal, withinMs: WITHIN_MS });
     return {
@@ -94,11 +100,14 @@ export async function createCluster(): Promise<Cluster> {
 }
 
 /** The command line in a process of its own, as a user types it. */
-export async function runQuarry(words: readonly string[], options: { readonly cwd?: string } = {}): Promise<Outcome> {
+export async function runQuarry(
+  words: readonly string[],
+  { script = mainScript, ...options }: { readonly cwd?: string; readonly script?: string } = {},
+): Promise<Outcome> {
   const { spawn } = await import('node:child_process');
   const child = spawn(
     process.execPath,
-    ['--conditions=source', '--disable-warning=ExperimentalWarning', mainScript, ...words],
+    ['--conditions=source', '--disable-warning=ExperimentalWarning', script, ...words],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       ...options,

@@ -21,6 +21,9 @@ export function addDemo(program: Command, context: CliContext): void {
     .option('--keep <directory>', 'work there, and leave images, hosts’ files, logs and statuses behind')
     .action(
       async (options: { nodes: string; size: string; link: string; seed: string; json?: string; keep?: string }) => {
+        // its hosts are processes of their own, which it starts from their sources
+        if (!import.meta.url.endsWith('.ts'))
+          throw new CliError('CLI_BAD_ARGUMENT', 'the demo is not in the bundle: `npm run demo` in a checkout runs it');
         const terminal = context.terminal();
         const { runDemo } = await import('./run-demo.ts');
         const report = await runDemo(

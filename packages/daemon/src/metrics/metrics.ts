@@ -27,7 +27,8 @@ export function createMetrics(): Metrics {
   let loaded: Metrics | undefined;
   const use = (work: (metrics: Metrics) => void): void => {
     if (loaded) return work(loaded);
-    loading ??= import('prom-client').then((client) => (loaded = createRegistry(client)));
+    // by its default export: that of a CommonJS module is all a bundle keeps
+    loading ??= import('prom-client').then(({ default: client }) => (loaded = createRegistry(client)));
     void loading.then(work);
   };
   return {
@@ -38,7 +39,9 @@ export function createMetrics(): Metrics {
   };
 }
 
-function createRegistry({ Counter, Gauge, Histogram, Registry }: typeof PromClient): Metrics {
+type Client = Pick<typeof PromClient, 'Counter' | 'Gauge' | 'Histogram' | 'Registry'>;
+
+function createRegistry({ Counter, Gauge, Histogram, Registry }: Client): Metrics {
   const registry = new Registry();
   const made = new Map<string, PromClient.Counter | PromClient.Gauge | PromClient.Histogram>();
   for (const [name, spec] of Object.entries<MetricSpec>(metricCatalogue)) {
