@@ -6,6 +6,7 @@ import {
   copyChunkSet,
   createChunkSet,
   fullPieceMask,
+  fullChunkSet,
   hasChunk,
 } from '@quarry/content';
 import { maskedBytes, pieceChunks, pieceMask, removeChunk } from '@quarry/content';
@@ -20,10 +21,12 @@ import type { PackRecord } from './pack-record.ts';
  * `durable` is always part of `present`, and the record never names more than `durable`, except while `isRecordAhead`.
  * A piece is kept plain, in any part, or as a frame, then wholly. While any chunk of it is present it does not change from one to the other: so one table
  * of frames serves `present` and `durable`.
+ * Thousands of packs are known, and most of them are whole: where both sets say the same they are one object, and the sets of whole packs are one for
+ * all of these. Hence a set is copied before it is changed: look at it through the presence, and keep it nowhere.
  */
 export interface Presence {
-  readonly present: ChunkSet;
-  readonly durable: ChunkSet;
+  present: ChunkSet;
+  durable: ChunkSet;
   /** Undefined while no piece is kept as a frame. */
   frames: FrameTable | undefined;
   presentBytes: number;
@@ -58,9 +61,10 @@ export function recordedPresence({ chunkCount, bits, ...mark }: PackRecord): Pre
 
 function presenceOf(durable: ChunkSet, mark: Omit<PresenceMark, 'bits'>): Presence {
   const { presentBytes, storedBytes, dataEnd, frames } = mark;
+  const shared = sharedSet(durable);
   return {
-    present: copyChunkSet(durable),
-    durable,
+    present: shared,
+    durable: shared,
     frames,
     presentBytes,
     durableBytes: presentBytes,
@@ -70,6 +74,29 @@ function presenceOf(durable: ChunkSet, mark: Omit<PresenceMark, 'bits'>): Presen
     lossCount: 0,
     isRecordAhead: false,
   };
+}
+
+const wholeSets = new Map<number, ChunkSet>();
+
+/** The one set of all packs that are whole, if this is such. */
+function sharedSet(set: ChunkSet): ChunkSet {
+  const whole = wholeSets.get(set.chunkCount) ?? fullChunkSet(set.chunkCount);
+  wholeSets.set(set.chunkCount, whole);
+  return Buffer.compare(set.bits, whole.bits) === 0 ? whole : set;
+}
+
+/** The set of present chunks, to be changed. */
+function ownPresent(presence: Presence): ChunkSet {
+  const { present, durable } = presence;
+  if (present === durable || present === wholeSets.get(present.chunkCount)) presence.present = copyChunkSet(present);
+  return presence.present;
+}
+
+/** The set of durable chunks, to be changed. */
+function ownDurable(presence: Presence): ChunkSet {
+  const { present, durable } = presence;
+  if (durable === present || durable === wholeSets.get(durable.chunkCount)) presence.durable = copyChunkSet(durable);
+  return presence.durable;
 }
 
 /** Which chunks of the mask are absent. */
@@ -82,7 +109,7 @@ export function addPresent(presence: Presence, descriptor: PackDescriptor, piece
   const added = absentMask(presence, descriptor, piece, mask);
   if (added === 0) return 0;
   const bytes = maskedBytes(descriptor, piece, added);
-  addPieceMask(presence.present, piece, descriptor.chunksPerPiece, added);
+  addPieceMask(ownPresent(presence), piece, descriptor.chunksPerPiece, added);
   presence.presentBytes += bytes;
   presence.storedBytes += bytes;
   const last = pieceChunks(descriptor, piece).first + (31 - Math.clz32(added));
@@ -100,7 +127,7 @@ export function addFrame(
   const added = fullPieceMask(descriptor, piece);
   if (absentMask(presence, descriptor, piece, added) !== added)
     throw new TypeError(`piece ${piece} is present in part`);
-  addPieceMask(presence.present, piece, descriptor.chunksPerPiece, added);
+  addPieceMask(ownPresent(presence), piece, descriptor.chunksPerPiece, added);
   presence.frames ??= createFrameTable(descriptor.chunkCount);
   setFrame(presence.frames, piece, frame.bytes, frame.check);
   presence.presentBytes += maskedBytes(descriptor, piece, added);
@@ -123,7 +150,10 @@ export function markOf({ present, presentBytes, storedBytes, dataEnd, frames }: 
 
 /** The record now says `mark`. */
 export function confirmMark(presence: Presence, mark: PresenceMark): void {
-  presence.durable.bits.set(mark.bits);
+  const { present } = presence;
+  const isAll = Buffer.compare(present.bits, mark.bits) === 0;
+  presence.durable = isAll ? sharedSet(present) : { ...present, bits: new Uint8Array(mark.bits) };
+  if (isAll) presence.present = presence.durable;
   presence.durableBytes = mark.presentBytes;
   presence.durableStoredBytes = mark.storedBytes;
   presence.isRecordAhead = false;
@@ -143,7 +173,7 @@ export function durableMark({ durable, durableBytes, durableStoredBytes, dataEnd
 /** The file could not be synced: nobody knows what of it is on disk, so only what was before counts. Returns whether chunks went. */
 export function rollBack(presence: Presence): boolean {
   const hasLost = presence.presentBytes !== presence.durableBytes;
-  presence.present.bits.set(presence.durable.bits);
+  presence.present = presence.durable;
   presence.frames = framesWithin(presence.frames, presence.durable);
   presence.presentBytes = presence.durableBytes;
   presence.storedBytes = presence.durableStoredBytes;
@@ -153,8 +183,8 @@ export function rollBack(presence: Presence): boolean {
 
 /** The pack file is gone, and all that was in it. */
 export function loseAll(presence: Presence): void {
-  presence.present.bits.fill(0);
-  presence.durable.bits.fill(0);
+  presence.present = createChunkSet(presence.present.chunkCount);
+  presence.durable = presence.present;
   presence.frames = undefined;
   presence.presentBytes = 0;
   presence.durableBytes = 0;
@@ -185,9 +215,10 @@ export function dropPresent(presence: Presence, descriptor: PackDescriptor, chun
 function drop(presence: Presence, descriptor: PackDescriptor, { first, count }: ChunkRun, storedBytes: number): number {
   const isDurable = hasChunk(presence.durable, first);
   const bytes = chunkOffset(descriptor, first + count) - chunkOffset(descriptor, first);
+  const [present, durable] = [ownPresent(presence), ownDurable(presence)];
   for (let chunk = first; chunk < first + count; chunk += 1) {
-    removeChunk(presence.present, chunk);
-    removeChunk(presence.durable, chunk);
+    removeChunk(present, chunk);
+    removeChunk(durable, chunk);
   }
   presence.presentBytes -= bytes;
   presence.storedBytes -= storedBytes;
