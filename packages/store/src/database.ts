@@ -22,6 +22,8 @@ export interface Database {
   write(writes: readonly DatabaseWrite[], options: { readonly isDurable: boolean }): Promise<void>;
   /** Entries whose key begins with `prefix`, in order of their keys. What changes meanwhile may or may not be seen. */
   scan(prefix: Uint8Array): AsyncIterable<DatabaseEntry>;
+  /** LevelDB keeps each file that it has read mapped, and the pages in memory: begins anew, with none. Other calls wait meanwhile. */
+  reopen(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -59,18 +61,17 @@ export async function openDatabase(
     try {
       await level.close();
       await level.open();
+      if (isSick) options.logger.info('reopened the index after a failed write', { location });
       isSick = false;
-      options.logger.info('reopened the index after a failed write', { location });
     } catch (error) {
+      isSick = true;
       throw ioError(error, `reopening the index ${location}`, { location });
     }
   };
+  const reopen = (): Promise<void> => (healing ??= heal().finally(() => (healing = undefined)));
   const use = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
     if (isClosed) throw closedError(location);
-    while (isSick) {
-      healing ??= heal().finally(() => (healing = undefined));
-      await healing;
-    }
+    while (isSick || healing) await reopen();
     active += 1;
     try {
       return await work();
@@ -113,6 +114,7 @@ export async function openDatabase(
         from = { gt: last[0] };
       }
     },
+    reopen,
     async close() {
       isClosed = true;
       await healing?.catch(() => {}); // whoever caused it was told

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chunkOffset, copyChunkSet, fullPieceMask, limits, maskedBytes, pieceChunks } from '@quarry/content';
-import type { PackDescriptor, PackStore, VerifyProgress, VerifyReport, Waiting } from '@quarry/content';
+import type { PackDescriptor, PackInventory, PackStore, VerifyProgress, VerifyReport, Waiting } from '@quarry/content';
 import { createSemaphore } from '@quarry/runtime';
 import { createCalls } from './calls.ts';
 import { closedError, ioError } from './errors.ts';
@@ -96,7 +96,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       }),
     inventory() {
       calls.check();
-      return Array.from(known.all(), ({ id, presence }) => ({ pack: id, present: copyChunkSet(presence.present) }));
+      return inventoryOf(known.all());
     },
     present(id) {
       calls.check();
@@ -236,6 +236,11 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       return closing;
     },
   };
+}
+
+/** One copy at a time: all of them would be 2 MiB with a TiB of packs, and are asked for twice a minute. */
+function* inventoryOf(packs: Iterable<KnownPack>): Generator<PackInventory> {
+  for (const { id, presence } of packs) yield { pack: id, present: copyChunkSet(presence.present) };
 }
 
 function isPiece(descriptor: PackDescriptor, piece: number, mask: number): boolean {

@@ -10,6 +10,9 @@ import { decodePackRecord } from './pack-record.ts';
 import type { PackRecord } from './pack-record.ts';
 import { loseAll, recordedPresence } from './presence.ts';
 
+/** With fewer, opening the index again is not worth its milliseconds. */
+const MANY_PACKS = 256;
+
 /**
  * Brings the records of the last process into memory, and believes none that its files contradict:
  *   a record that does not have its digest, or whose descriptor is not there  →  the pack is forgotten
@@ -56,6 +59,8 @@ export async function recoverPacks(deps: {
     if (pack) known.restoreUse(pack, Buffer.from(value).readDoubleBE());
     else forgotten.push({ key, value: undefined });
   }
+  // All records have been read, and are not read again: 10 MiB of a thousand GiB of packs.
+  if (known.size >= MANY_PACKS) await database.reopen();
   if (forgotten.length > 0) await database.write(forgotten, { isDurable: true });
   const strays = [...names.packs, ...names.descriptors].filter((id) => !known.find(id)).length + names.others.length;
   if (strays > 0) logger.warn('files that belong to no pack lie in the store: verify names them', { files: strays });
