@@ -48,10 +48,25 @@ async function measureRandom(options: BenchOptions, isChosen: (part: Part) => bo
   await writeRandomDisk(image, sizeBytes, signal);
   await writeRandomDisk(warmUp, Math.min(WARM_UP_BYTES, sizeBytes), signal);
   const dataDirectory = join(root, 'seeded');
-  const seeded = await seedStore({ dataDirectory, paths: [image, warmUp], encoding: 'off' }, signal);
+  // As much for each of several senders as for one.
+  const warmUpOfEight = join(images, 'warm-up-of-eight.raw');
+  const paths = [image, warmUp];
+  if (isChosen('eight')) {
+    await writeRandomDisk(warmUpOfEight, Math.min(SENDERS * WARM_UP_BYTES, sizeBytes), signal);
+    paths.push(warmUpOfEight);
+  }
+  const seeded = await seedStore({ dataDirectory, paths, encoding: 'off' }, signal);
   const lifecycle = createLifecycle();
   try {
-    const { contestants, notRun } = await enter(options, { root, image, warmUp, seeded, lifecycle, isChosen });
+    const { contestants, notRun } = await enter(options, {
+      root,
+      image,
+      warmUp,
+      warmUpOfEight,
+      seeded,
+      lifecycle,
+      isChosen,
+    });
     const results = resultsOf(await interleaved(contestants, options), sizeBytes);
     return { results, ratios: ratiosOf(results), notRun };
   } finally {
@@ -70,12 +85,14 @@ async function enter(
     root,
     image,
     warmUp,
+    warmUpOfEight,
     seeded,
     lifecycle,
     isChosen,
   }: Pick<ContestantSetup, 'image' | 'lifecycle'> & {
     readonly root: string;
     readonly warmUp: string;
+    readonly warmUpOfEight: string;
     readonly seeded: SeededStore;
     readonly isChosen: (part: Part) => boolean;
   },
@@ -104,7 +121,10 @@ async function enter(
     if (why) notRun.push(why);
     else contestants.push(quarry(treatment.name, { ...common, settings: treatment.settings }));
   }
-  if (isChosen('eight')) contestants.push(quarry(oursFromEight, { ...common, senders: SENDERS }));
+  if (isChosen('eight')) {
+    const eight = { senders: SENDERS, warmUpImage: basename(warmUpOfEight) };
+    contestants.push(quarry(oursFromEight, { ...common, ...eight }));
+  }
   for (const [name, contestant] of Object.entries(isChosen('random') ? { https, aria2, libtorrent } : {})) {
     const own = join(root, name);
     await mkdir(own);
