@@ -121,11 +121,11 @@ describe('with TLS', () => {
     expect(served).toHaveLength(1);
   });
 
-  test.for([
-    ['banned', (node: BulkNetwork, member: RawNode) => node.ban(member.peerId, 'sent a bad chunk')],
-    ['hung up on', (node: BulkNetwork, member: RawNode) => node.hangUp(member.peerId)],
-    ['gone', (_: BulkNetwork, member: RawNode) => void member.libp2p.stop()],
-  ] as const)('a member that is %s loses its connections, and its key opens nothing any more', async ([, part]) => {
+  test.for<readonly [string, (node: BulkNetwork, member: RawNode) => void]>([
+    ['banned', (node, member) => node.ban(member.peerId, 'sent a bad chunk')],
+    ['hung up on', (node, member) => node.hangUp(member.peerId)],
+    ['gone', (_, member) => void member.libp2p.stop()],
+  ])('a member that is %s loses its connections, and its key opens nothing any more', async ([, part]) => {
     const { node, served } = await startServer('tls');
     const member = await startRaw();
     const offer = await askForBulk(member, node, 'tls');

@@ -69,6 +69,88 @@ describe.for(carriers)('over $name', ({ bulk, startNode, startPair }) => {
       await expect(answer).rejects.toMatchObject({ code: 'SWARM_UNREACHABLE' });
     });
 
+    test('puts its answer where it is told to, and takes that once', async () => {
+      const [asker, peer] = await startPair();
+      const body = pattern(MIB + 3);
+      serve(peer, () => body);
+      const taken: number[] = [];
+      const room = new Uint8Array(2 * MIB);
+      const buffers = {
+        take: async (byteLength: number) => {
+          taken.push(byteLength);
+          return room.subarray(7, 7 + byteLength);
+        },
+        give: () => {
+          throw new Error('nothing was broken off');
+        },
+      };
+      const answer = await asker.request(peer.peerId, PROTOCOL, bytes('x'), { maxBytes: 2 * MIB, buffers });
+      expect([answer.buffer, answer.byteOffset, taken]).toEqual([room.buffer, 7, [body.byteLength]]);
+      expect(Buffer.compare(answer, body)).toBe(0);
+    });
+
+    test('gives the room back when its answer is broken off, and reads nothing before it has room', async () => {
+      const [asker, peer] = await startPair();
+      const gone = Promise.withResolvers<void>();
+      let made = 0;
+      serve(peer, ({ signal }) => ({
+        byteLength: 64 * MIB,
+        parts: (function* () {
+          signal.addEventListener('abort', () => gone.resolve(), { once: true });
+          while (made < 64) {
+            made += 1;
+            yield new Uint8Array(MIB);
+          }
+        })(),
+      }));
+      const controller = new AbortController();
+      const given: Uint8Array[] = [];
+      const room = Promise.withResolvers<Uint8Array>();
+      const asked = Promise.withResolvers<void>();
+      const buffers = {
+        take: (): Promise<Uint8Array> => {
+          asked.resolve();
+          return room.promise;
+        },
+        give: (buffer: Uint8Array) => given.push(buffer),
+      };
+      const answer = asker.request(peer.peerId, PROTOCOL, bytes('x'), {
+        maxBytes: 64 * MIB,
+        buffers,
+        signal: controller.signal,
+        onProgress: () => controller.abort(new Error('enough')),
+      });
+      const rejected = expect(answer).rejects.toThrow('enough');
+      await asked.promise;
+      for (let i = 0; i < 300; i += 1) await new Promise((resolve) => setImmediate(resolve));
+      expect(made).toBeLessThan(32);
+      const buffer = new Uint8Array(64 * MIB);
+      room.resolve(buffer);
+      await rejected;
+      expect(given).toHaveLength(1);
+      expect(given[0] === buffer).toBe(true);
+      await gone.promise;
+    });
+
+    test.runIf(bulk !== undefined)('lets go of an answer once: when it has left, or is broken off', async () => {
+      const [asker, peer] = await startPair();
+      const released: string[] = [];
+      serve(peer, (request) => {
+        const name = text(request.bytes);
+        const parts = name === 'whole' ? [new Uint8Array(MIB), new Uint8Array(MIB)] : [new Uint8Array(MIB)];
+        return { byteLength: 2 * MIB, parts, release: () => released.push(name) };
+      });
+      const ask = (name: string): Promise<Uint8Array> =>
+        asker.request(peer.peerId, PROTOCOL, bytes(name), { maxBytes: 2 * MIB });
+      await ask('whole');
+      await until(() => released.length === 1);
+      await expect(ask('short')).rejects.toMatchObject({ code: 'SWARM_UNREACHABLE' });
+      await until(() => released.length === 2);
+      await ask('whole');
+      await until(() => released.length === 3);
+      expect(released).toEqual(['whole', 'short', 'whole']);
+    });
+
     test('is refused by who does not handle its protocol', async () => {
       const [asker, peer] = await startPair();
       const answer = asker.request(peer.peerId, '/quarry/nobody/1', bytes('x'), { maxBytes: 1 });

@@ -2,6 +2,7 @@ import { imageRef, manifestIdFrom, packIdFrom, publicDomain, signImageRecord } f
 import type { ImageRecord } from '@quarry/content';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import fc from 'fast-check';
+import { decodeBulkAsk, decodeBulkOffer, encodeBulkAsk, encodeBulkOffer } from '../../src/protocol/bulk-offer.ts';
 import type { PeerId } from '../../src/ports/network.ts';
 import { decodeAsk, decodeAskAnswer, encodeAsk, encodeAskRefusal, encodeGivenHead } from '../../src/protocol/ask.ts';
 import {
@@ -250,4 +251,25 @@ export const messageKinds: readonly MessageKind[] = [
     decodeListRecords,
   ),
   kind('answer with records', fc.subarray([...someRecords]), encodeRecordsAnswer, decodeRecordsAnswer),
+  kind('ask for a bulk connection', fc.record({ wantsPlain: fc.boolean() }), encodeBulkAsk, decodeBulkAsk),
+  kind(
+    'offer of a bulk connection',
+    fc.option(
+      fc.record({
+        mode: fc.constantFrom('tls' as const, 'plain' as const),
+        id: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+        secret: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        places: fc.array(
+          fc.record({
+            host: fc.constantFrom('', '10.0.0.1', '2001:db8::1', 'node-7.example'),
+            port: fc.integer({ min: 1, max: 65_535 }),
+          }),
+          { maxLength: 4 },
+        ),
+      }),
+      { nil: undefined },
+    ),
+    encodeBulkOffer,
+    decodeBulkOffer,
+  ),
 ];
