@@ -71,7 +71,7 @@ export function createFetchScheduler(
       if (nowMs >= state.watchAtMs) watch(state);
       planCrossings(state);
       fillWindow(state);
-      noteRoom(state, windowRoom(state) > 0 && state.pacedUntilMs <= nowMs);
+      noteRoom(state, windowRoom(state) > 0);
       placeAsks(state);
       planLeases(state);
       tellDemand(state);
@@ -190,7 +190,8 @@ function take(state: SchedulerState, event: FetchEvent): void {
       state.lease.knownSeeders = event.count;
       return;
     case 'rates':
-      state.downloadBucket.setRate(state.nowMs, event.downloadBytesPerSecond);
+      state.downloadBytesPerSecond = event.downloadBytesPerSecond;
+      state.filled = { ...state.filled, flights: -1 };
       return;
     case 'originAllowance':
       setAllowance(state, event);

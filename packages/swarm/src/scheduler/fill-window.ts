@@ -1,4 +1,3 @@
-import { maskedBytes } from '@quarry/content';
 import type { Flight } from './flight.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
 import { roomForFar } from './plan-crossings.ts';
@@ -6,6 +5,10 @@ import { availableFor, preferredFetch } from './prefer-short.ts';
 import { pickIndex, watchFrom } from './scheduler-state.ts';
 import type { FetchState, SchedulerState } from './scheduler-state.ts';
 import type { WantedPack } from './wanted-pack.ts';
+
+const LIMITED_WINDOW_MS = 1000;
+/** Two at once below this would take most of the minute that a request may take. */
+const MIN_PIECES_PER_WINDOW = 0.05;
 
 interface PieceChoice {
   readonly pack: WantedPack;
@@ -28,7 +31,6 @@ export function fillWindow(state: SchedulerState): void {
 function nextFillMs(state: SchedulerState): number {
   const { nowMs } = state;
   if (windowRoom(state) <= 0) return Infinity;
-  if (state.pacedUntilMs > nowMs) return state.pacedUntilMs;
   let nextMs = Infinity;
   for (const peer of state.peers.values()) {
     if (peer.available > 0 && peer.notBeforeMs > nowMs) nextMs = Math.min(nextMs, peer.notBeforeMs);
@@ -37,7 +39,7 @@ function nextFillMs(state: SchedulerState): number {
 }
 
 function askPeers(state: SchedulerState): void {
-  for (let room = windowRoom(state); room > 0 && state.pacedUntilMs <= state.nowMs; room -= 1) {
+  for (let room = windowRoom(state); room > 0; room -= 1) {
     const sole = chooseSole(state);
     if (sole) {
       sendRequest(state, sole.peer, sole.choice, undefined);
@@ -65,8 +67,18 @@ function askPeers(state: SchedulerState): void {
 /** Places left. What has arrived and is still being written counts once it is more than a window: the disk is behind. */
 export function windowRoom(state: SchedulerState): number {
   const { flights } = state;
-  const { window } = state.pace.slots;
+  const window = Math.min(state.pace.slots.window, piecesWithinLimit(state));
   return window - flights.windowUsed - Math.max(0, flights.landing - window);
+}
+
+/**
+ * The limit on what is received is held byte by byte where the answers are read (transfer/receiving.ts). Here only so much is asked for at once as comes
+ * within a second: more would wait half-way, and keep senders' slots and memory from others.
+ */
+function piecesWithinLimit({ pace, downloadBytesPerSecond }: SchedulerState): number {
+  const pieces = (downloadBytesPerSecond * LIMITED_WINDOW_MS) / 1000 / pace.pieceBytes;
+  // Two, so that one arrives while the next is on its way; but not where even one takes long.
+  return pieces < MIN_PIECES_PER_WINDOW ? 1 : Math.max(2, Math.ceil(pieces));
 }
 
 /** A second source for a flight that makes no progress. */
@@ -196,8 +208,6 @@ function sendRequest(state: SchedulerState, peer: SchedulerPeer, choice: PieceCh
   if (twin) twin.twin = flight;
   state.flights.add(flight);
   watchFrom(state, state.nowMs + state.options.minHedgeMs);
-  const waitMs = state.downloadBucket.take(state.nowMs, maskedBytes(pack.descriptor, piece, mask));
-  state.pacedUntilMs = state.nowMs + waitMs;
   state.actions.push({
     kind: 'request',
     request: flight.request,

@@ -10,6 +10,8 @@ export interface LinkPace {
   /** A short message and its answer took so long. */
   roundTrip(ms: number, nowMs: number): void;
   readonly slots: PaceSlots;
+  /** Of the pieces that came and went lately, as they crossed the link. */
+  readonly pieceBytes: number;
   /** What a piece takes when the link carries nothing else. */
   readonly pieceMs: number;
   /**
@@ -90,6 +92,9 @@ export function createLinkPace(): LinkPace {
     },
     get slots() {
       return slots;
+    },
+    get pieceBytes() {
+      return pieceBytes;
     },
     get pieceMs() {
       return pieceMs();

@@ -17,7 +17,7 @@ export function nextWakeMs(state: SchedulerState): number | undefined {
   at(state.unparkAtMs);
   const needsAsk = state.totals.unmet > 0;
   for (const seeder of state.seeders) {
-    if (needsAsk && mayAskAgain(seeder)) at(Math.max(seeder.seeder.notBeforeMs, state.pacedUntilMs));
+    if (needsAsk && mayAskAgain(seeder)) at(seeder.seeder.notBeforeMs);
   }
   at(state.filled.untilMs);
   if (needsAsk) at(Math.max(nowMs + IDLE_LOOK_MS, state.lease.notBeforeMs));

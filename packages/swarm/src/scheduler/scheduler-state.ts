@@ -1,6 +1,5 @@
 import type { PackId } from '@quarry/content';
-import { createTokenBucket } from '@quarry/runtime';
-import type { Random, TokenBucket } from '@quarry/runtime';
+import type { Random } from '@quarry/runtime';
 import { unlimitedAllowance } from '../budget/budget-events.ts';
 import type { OriginAllowance } from '../budget/budget-events.ts';
 import type { PeerId } from '../ports/network.ts';
@@ -69,9 +68,8 @@ export interface SchedulerState {
   watchAtMs: number;
   /** and no parked peer is due. */
   unparkAtMs: number;
-  /** No request before this: the download limit. */
-  pacedUntilMs: number;
-  readonly downloadBucket: TokenBucket;
+  /** What this node may receive; Infinity: no limit. */
+  downloadBytesPerSecond: number;
   readonly lease: {
     notBeforeMs: number;
     lookNotBeforeMs: number;
@@ -103,14 +101,10 @@ export interface SchedulerState {
   };
 }
 
-/** Burst of the limits: they shape a stream of pieces, so one large piece may go ahead. */
-const BURST_BYTES = 4 * 1024 * 1024;
-
 export function createSchedulerState(
   deps: { readonly self: PeerId; readonly random: Random; readonly pace: LinkPace },
   options: SchedulerOptions,
 ): SchedulerState {
-  const unlimited = { tokensPerSecond: Infinity, burst: BURST_BYTES, nowMs: 0 };
   return {
     self: deps.self,
     random: deps.random,
@@ -134,8 +128,7 @@ export function createSchedulerState(
     filled: { flights: -1, gains: -1, untilMs: 0 },
     watchAtMs: Infinity,
     unparkAtMs: Infinity,
-    pacedUntilMs: 0,
-    downloadBucket: createTokenBucket(unlimited),
+    downloadBytesPerSecond: Infinity,
     lease: {
       notBeforeMs: 0,
       lookNotBeforeMs: 0,

@@ -18,7 +18,7 @@ const MAX_FAILURES = 2;
  * the one that rendezvous hashing names, so that two of them do not give it twice.
  */
 export function placeAsks(state: SchedulerState): void {
-  if (state.totals.unmet === 0 || state.pacedUntilMs > state.nowMs) return;
+  if (state.totals.unmet === 0) return;
   for (const seeder of state.seeders) {
     if (!mayAskAgain(seeder) || seeder.seeder.notBeforeMs > state.nowMs) continue;
     const entries = entriesFor(state, seeder);

@@ -152,23 +152,22 @@ describe('what is asked of peers', () => {
     expect(scheduler.take('request').length).toBeGreaterThan(0);
   });
 
-  test('a download limit spreads requests in time', () => {
+  test('under a download limit no more is asked for at once than comes within a second, and two', () => {
     const scheduler = create({ window: 10 });
-    const perSecond = 10 * 4 * 65536; // ten pieces
-    scheduler.say({ kind: 'rates', downloadBytesPerSecond: perSecond }, 0);
+    const { pieceBytes } = createLinkPace();
+    scheduler.say({ kind: 'rates', downloadBytesPerSecond: pieceBytes / 2 }, 0);
     scheduler.want(all, 0);
     for (const peer of [A, B, C]) scheduler.peer(peer, all, 0);
-    let asked = 0;
-    for (let nowMs = 0; nowMs <= 500; nowMs += 1) {
-      scheduler.say({ kind: 'tick' }, nowMs);
-      for (const request of scheduler.take('request')) {
-        asked += 1;
-        scheduler.arrive(request, nowMs);
-      }
-    }
-    // The burst of 4 MiB is 16 pieces; then ten a second.
-    expect(asked).toBeGreaterThanOrEqual(16);
-    expect(asked).toBeLessThanOrEqual(16 + 5 + 1);
+    const [first, ...others] = scheduler.take('request');
+    expect(others.length).toBe(1);
+    if (first) scheduler.arrive(first, 500);
+    expect(scheduler.take('request').length).toBe(1);
+    scheduler.say({ kind: 'rates', downloadBytesPerSecond: pieceBytes * 3.9 }, 600);
+    expect(scheduler.take('request').length).toBe(2);
+    scheduler.say({ kind: 'rates', downloadBytesPerSecond: Infinity }, 700);
+    expect(scheduler.take('request').length).toBe(10 - 4);
+    scheduler.say({ kind: 'rates', downloadBytesPerSecond: pieceBytes / 100 }, 800);
+    expect(scheduler.take('request')).toEqual([]);
   });
 });
 
