@@ -28,6 +28,8 @@ export { decodeManifest, encodeManifest } from './manifest-codec.ts';
 export type { Extent, ExtentTable, Manifest } from './manifest.ts';
 export { createPackDescriptor, decodePackDescriptor, encodePackDescriptor } from './pack-codec.ts';
 export * from './pack-descriptor.ts';
+export { chooseEncoding, measureEncoding, TYPICAL_RATIO, UNKNOWN_LINK_BYTES_PER_SECOND } from './choose-encoding.ts';
+export type { ChosenEncoding, EncodingChoice, EncodingConditions } from './choose-encoding.ts';
 export { decodePiece, encodePiece } from './piece-encoding.ts';
 export type { Encoding } from './piece-encoding.ts';
 export { sealPiece, verifyFrame, verifyPiece } from './verified-piece.ts';
