@@ -29,6 +29,7 @@ import { loadBannedPeers } from './banned-peers.ts';
 import type { Config } from './config/config.ts';
 import { serveControl, serveMetrics } from './control/control-server.ts';
 import type { Daemon, NetworkView } from './daemon.ts';
+import { decideEncoding } from './decide-encoding.ts';
 import { DaemonError } from './daemon-error.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createNodeDaemon } from './node-daemon.ts';
@@ -110,6 +111,7 @@ async function compose(
   lifecycle.onClose('the swarm', () => swarm.close());
   await swarm.start();
   const origin = openOrigin(config.origin, lifecycle);
+  const encoding = await decideEncoding(base, config);
 
   return createNodeDaemon({
     ...base,
@@ -126,6 +128,7 @@ async function compose(
     swarmView: swarm,
     origin,
     domain: domain(config.origin.domain),
+    encoding,
     signer: identity,
     trust: { publishers: config.trust.publishers.map((peer) => publicKeyOfPeer(parsePeerId(peer))) },
     peerOfKey: peerOfPublicKey,

@@ -26,6 +26,8 @@ export interface Daemon {
       readonly onWaiting?: ((leaving: LeavingView) => void) | undefined;
     },
   ): Promise<LeavingView>;
+  /** The limits as they are now, after what is to be changed of them was. Until the daemon stops: the configuration stays as it is. */
+  limits(change: LimitsChange): LimitsView;
   /** Prometheus text. */
   metrics(): Promise<string>;
   close(): Promise<void>;
@@ -61,11 +63,27 @@ export interface FetchImageRequest {
   readonly expectedHash?: string;
 }
 
+/** Bytes a second, or reads; null: no limit. */
+export interface LimitsView {
+  /** What this node sends to other members, and receives from them. */
+  readonly uploadBytesPerSecond: number | null;
+  readonly downloadBytesPerSecond: number | null;
+  /** Of the whole cluster, as this node has it. */
+  readonly originBytesPerSecond: number | null;
+  readonly originReads: number | null;
+}
+
+/** What is not named stays. */
+export type LimitsChange = { readonly [Name in keyof LimitsView]?: LimitsView[Name] | undefined };
+
 export interface FetchImageReport {
   readonly image: string;
   readonly destination: string;
   readonly imageBytes: number;
+  /** Plain. */
   readonly bytesBySource: Readonly<Record<SourceKind, number>>;
+  /** Of these what crossed a link, as it did: encoded, where the pieces were. */
+  readonly wireBytesBySource: Readonly<Record<SourceKind, number>>;
   readonly duplicateBytes: number;
   readonly badChunks: number;
   readonly fetchMs: number;
@@ -123,12 +141,13 @@ export interface DaemonStatus {
   readonly peers: number;
   /** Known to be alive, this node included. */
   readonly members: number;
-  /** Plain bytes of pieces from and to members of other zones, since the daemon started. */
+  /** Bytes of pieces, as they were sent, from and to members of other zones, since the daemon started. */
   readonly crossZone: { readonly receivedBytes: number; readonly sentBytes: number };
   /** How requests and answers travelled. */
   readonly network: NetworkView;
   /** This node's part in the limit on what leaves the store; undefined without a limit. In JSON a limit that there is not is null. */
   readonly originBudget: OriginBudgetView | undefined;
+  readonly limits: LimitsView;
   /** Why this seeder, which is to stop, is still here; undefined while it is not. */
   readonly leaving: LeavingView | undefined;
   readonly swarm: unknown;
@@ -165,7 +184,7 @@ export interface OriginBudgetView {
   readonly budget: { readonly bytesPerSecond: number | null; readonly reads: number | null };
   /** What this node may take now. */
   readonly allowance: { readonly bytesPerSecond: number | null; readonly reads: number | null };
-  /** Plain bytes that it took since it started. */
+  /** Bytes that it took since it started: read, or sent as they were sent. */
   readonly takenBytes: number;
   /** Leases that this node has granted to others and itself, and the part of the budget (0 to 1) that it may grant. */
   readonly granting: { readonly leases: number; readonly lentPart: number };

@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import { chunkLength, chunkNeeds, chunksOf, digestBackend, hasChunk, imageRef } from '@quarry/content';
 import type {
   Domain,
+  EncodingChoice,
   ImageCatalog,
   ImageHash,
   ImageRecord,
@@ -30,13 +31,15 @@ import type {
   FetchImageReport,
   ImageListing,
   LeavingView,
+  LimitsView,
   NetworkView,
-  OriginBudgetView,
   SeedReport,
 } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
 import { formatImageHash, parseImageHash } from './image-hash-text.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import { setFigures } from './metrics/set-figures.ts';
+import type { Rates, SwarmFiguresView } from './metrics/set-figures.ts';
 import { version } from './version.ts';
 
 /** Where one image is read from when it is seeded. */
@@ -56,16 +59,9 @@ export interface SwarmView {
     readonly timeoutMs: number;
     readonly onProgress: (leaving: LeavingView) => void;
   }): Promise<LeavingView>;
-  figures(): {
-    readonly members: number;
-    readonly peers: number;
-    readonly bannedPeers: number;
-    readonly sentBytes: number;
-    readonly crossZoneSentBytes: number;
-    readonly crossZoneReceivedBytes: number;
-    readonly leaving: LeavingView | undefined;
-    readonly originBudget: OriginBudgetView | undefined;
-  };
+  rates(): Rates;
+  setRates(rates: Partial<Rates>): void;
+  figures(): SwarmFiguresView;
 }
 
 export interface NodeDaemonDeps {
@@ -83,6 +79,8 @@ export interface NodeDaemonDeps {
   readonly origin: Origin | undefined;
   /** The domain of what is ingested here. */
   readonly domain: Domain;
+  /** How images that are ingested here are kept. */
+  readonly encoding: EncodingChoice;
   readonly signer: Signer;
   readonly trust: Trust;
   readonly peerOfKey: (publicKey: Uint8Array) => string;
@@ -195,6 +193,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         imageBytes: report.imageBytes,
         // what was in the store before is from this host too
         bytesBySource: { ...report.bytesBySource, local: report.bytesBySource.local + report.presentBytes },
+        wireBytesBySource: report.wireBytesBySource,
         duplicateBytes: report.duplicateBytes,
         badChunks: report.badChunks,
         fetchMs: fetchedMs - startMs,
@@ -279,6 +278,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         originBudget: figures.originBudget,
         crossZone: { receivedBytes: figures.crossZoneReceivedBytes, sentBytes: figures.crossZoneSentBytes },
         network: deps.networkFigures(),
+        limits: limitsOf(deps.swarmView.rates()),
         leaving: figures.leaving,
         swarm: deps.swarmView.status(),
       };
@@ -358,41 +358,36 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         logger.warn('this seeder stops although nodes need pieces that too few of them hold', { ...leaving });
       return leaving;
     },
-    async metrics() {
-      const usage = store.usage();
-      const figures = deps.swarmView.figures();
-      metrics.set('quarry_info', 1, { version, role: deps.role, digest: digestBackend.kind });
-      metrics.set('quarry_resident_bytes', process.memoryUsage.rss());
-      metrics.set('quarry_store_present_bytes', usage.presentBytes);
-      metrics.set('quarry_store_stored_bytes', usage.storedBytes);
-      metrics.set('quarry_store_max_bytes', deps.storeMaxBytes);
-      metrics.set('quarry_store_packs', usage.packs);
-      metrics.set('quarry_store_pinned_packs', usage.pinnedPacks);
-      metrics.set('quarry_members', figures.members);
-      metrics.set('quarry_peers', figures.peers);
-      metrics.set('quarry_banned_peers', figures.bannedPeers);
-      metrics.set('quarry_sent_bytes_total', figures.sentBytes);
-      const network = deps.networkFigures();
-      for (const carrier of ['bulk', 'libp2p'] as const) {
-        metrics.set('quarry_network_sent_bytes_total', network[carrier].sentBytes, { carrier });
-        metrics.set('quarry_network_received_bytes_total', network[carrier].receivedBytes, { carrier });
+    limits(change) {
+      const rates = Object.entries(change).filter(([, value]) => value !== undefined);
+      if (rates.length > 0) {
+        deps.swarmView.setRates(Object.fromEntries(rates.map(([name, value]) => [name, value ?? Infinity])));
+        logger.info('limits changed', { ...limitsOf(deps.swarmView.rates()) });
       }
-      metrics.set('quarry_bulk_connections', network.bulkConnections);
-      metrics.set('quarry_bulk_fallbacks_total', network.bulkFallbacks);
-      metrics.set('quarry_bulk_refused_connections_total', network.bulkRefused);
-      const { originBudget } = figures;
-      metrics.set('quarry_origin_budget_bytes_per_second', originBudget?.budget.bytesPerSecond ?? Infinity);
-      metrics.set('quarry_origin_budget_reads', originBudget?.budget.reads ?? Infinity);
-      metrics.set('quarry_origin_lease_bytes_per_second', originBudget?.allowance.bytesPerSecond ?? Infinity);
-      metrics.set('quarry_origin_lease_reads', originBudget?.allowance.reads ?? Infinity);
-      metrics.set('quarry_origin_leases_granted', originBudget?.granting.leases ?? 0);
-      metrics.set('quarry_origin_budget_lent_ratio', originBudget?.granting.lentPart ?? 0);
-      metrics.set('quarry_origin_budget_taken_bytes_total', originBudget?.takenBytes ?? 0);
-      metrics.set('quarry_cross_zone_sent_bytes_total', figures.crossZoneSentBytes);
-      metrics.set('quarry_cross_zone_received_bytes_total', figures.crossZoneReceivedBytes);
+      return limitsOf(deps.swarmView.rates());
+    },
+    async metrics() {
+      setFigures(metrics, {
+        role: deps.role,
+        usage: store.usage(),
+        storeMaxBytes: deps.storeMaxBytes,
+        swarm: deps.swarmView.figures(),
+        rates: deps.swarmView.rates(),
+        network: deps.networkFigures(),
+      });
       return await metrics.text();
     },
     close: deps.close,
+  };
+}
+
+function limitsOf(rates: Rates): LimitsView {
+  const shown = (value: number): number | null => (value === Infinity ? null : value);
+  return {
+    uploadBytesPerSecond: shown(rates.uploadBytesPerSecond),
+    downloadBytesPerSecond: shown(rates.downloadBytesPerSecond),
+    originBytesPerSecond: shown(rates.originBytesPerSecond),
+    originReads: shown(rates.originReads),
   };
 }
 

@@ -1,6 +1,7 @@
 import { isEmpty, minus } from '@quarry/content';
 import type {
   ChunkSet,
+  FetchProgress,
   Manifest,
   Origin,
   OriginImage,
@@ -42,6 +43,8 @@ export interface ChunkFetchReport {
   readonly presentBytes: number;
   /** `local`: copied from other packs of this host. */
   readonly bytesBySource: Readonly<Record<SourceKind, number>>;
+  /** Of these what crossed a link, as it did: encoded, where the pieces were. */
+  readonly wireBytesBySource: Readonly<Record<SourceKind, number>>;
   /** Bytes that arrived and were here already. */
   readonly duplicateBytes: number;
   readonly badChunks: number;
@@ -66,6 +69,7 @@ export async function fetchChunks(
   const { descriptorOf } = parts;
   const plan = await planFetch(deps, parts.needs, descriptorOf, { signal });
   const bytesBySource: Record<SourceKind, number> = { local: 0, peer: 0, seeder: 0, origin: 0 };
+  let wireBytesBySource: Readonly<Record<SourceKind, number>> = { local: 0, peer: 0, seeder: 0, origin: 0 };
   let badChunks = 0;
   let duplicateBytes = 0;
   const tell = (fetched: Readonly<Record<SourceKind, number>> = bytesBySource): void => {
@@ -83,25 +87,28 @@ export async function fetchChunks(
   const wants = await copyAll(deps, plan, descriptorOf, { signal, onCopied });
   if (wants.length > 0) {
     let arrived = bytesBySource;
-    const onProgress = (progress: { readonly bytesBySource: Readonly<Record<SourceKind, number>> }): void => {
+    const onProgress = (progress: FetchProgress): void => {
       arrived = added(bytesBySource, progress.bytesBySource);
+      ({ wireBytesBySource } = progress);
       tell(arrived);
     };
     try {
       const report = await deps.swarm.fetch(wants, { signal, onProgress, lastResort: lastResortOf(deps, parts) });
       arrived = added(bytesBySource, report.bytesBySource);
-      ({ badChunks, duplicateBytes } = report);
+      ({ badChunks, duplicateBytes, wireBytesBySource } = report);
     } catch (error) {
       if (errorCode(error) !== 'SWARM_NO_SOURCE') throw error;
       const left = stillWanted(deps.store, wants);
       const filled = await fillFromOrigin(deps, parts, left, error, signal);
-      arrived = added(arrived, { local: 0, peer: 0, seeder: 0, origin: filled });
+      const fromOrigin = { local: 0, peer: 0, seeder: 0, origin: filled };
+      arrived = added(arrived, fromOrigin);
+      wireBytesBySource = added(wireBytesBySource, fromOrigin);
     }
     Object.assign(bytesBySource, arrived);
     tell();
   }
   const { wantedBytes, presentBytes } = plan;
-  return { wantedBytes, presentBytes, bytesBySource, badChunks, duplicateBytes };
+  return { wantedBytes, presentBytes, bytesBySource, wireBytesBySource, badChunks, duplicateBytes };
 }
 
 /** The wants that are left when everything has been copied that could be. */

@@ -180,7 +180,14 @@ async function ingestWhole(
   });
   const bytesBySource: Record<SourceKind, number> = { local: 0, peer: 0, seeder: 0, origin: report.newBytes };
   const wantedBytes = report.newBytes + report.knownBytes;
-  const sums = { wantedBytes, presentBytes: report.knownBytes, bytesBySource, duplicateBytes: 0, badChunks: 0 };
+  const sums = {
+    wantedBytes,
+    presentBytes: report.knownBytes,
+    bytesBySource,
+    wireBytesBySource: { ...bytesBySource, origin: report.imageBytes },
+    duplicateBytes: 0,
+    badChunks: 0,
+  };
   const durationMs = deps.clock.now() - startedAtMs;
   return { record, manifest, mustMatch: undefined, report: { ...sums, imageBytes, route: 'ingest', durationMs } };
 }

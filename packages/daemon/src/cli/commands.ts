@@ -8,7 +8,7 @@ import { configDocs } from '../config/config-docs.ts';
 import { configKeys, settingOf } from '../config/settings.ts';
 import type * as Compose from '../compose.ts';
 import { createControlClient } from '../control/control-client.ts';
-import type { Daemon, DaemonStatus, FetchImageReport, NetworkView } from '../daemon.ts';
+import type { Daemon, DaemonStatus, FetchImageReport, LimitsView, NetworkView } from '../daemon.ts';
 import { CliError } from './cli-error.ts';
 import { addConfigFlags, clientKeys, configOf } from './config-flags.ts';
 import { createLog } from './log.ts';
@@ -183,6 +183,7 @@ export function addStatus(program: Command, context: CliContext): void {
           `peers   ${status.peers} connected, ${status.members} members`,
           `bulk    ${bulkLine(status.network)}`,
           `limit   ${originBudgetLine(status.originBudget)}`,
+          `rates   ${limitsLine(status.limits)}`,
           `zones   ${formatBytes(status.crossZone.receivedBytes)} came from other zones, ${formatBytes(status.crossZone.sentBytes)} went there`,
           ...(status.leaving
             ? [
@@ -346,11 +347,24 @@ async function destinationFile(dest: string, image: string): Promise<string> {
   return isDirectory ? resolve(path, image.slice(image.lastIndexOf('/') + 1)) : path;
 }
 
+function limitsLine({ uploadBytesPerSecond, downloadBytesPerSecond }: LimitsView): string {
+  return `sends at most ${formatRate(uploadBytesPerSecond ?? Infinity)}, receives at most ${formatRate(downloadBytesPerSecond ?? Infinity)}`;
+}
+
 function fetchSummary(report: FetchImageReport): string {
   const { local, peer, seeder, origin } = report.bytesBySource;
   const seconds = formatDuration(report.fetchMs + report.rebuildMs);
   return `${report.image} → ${report.destination}: ${formatBytes(report.imageBytes)} in ${seconds}
-from here ${formatBytes(local)}, peers ${formatBytes(peer)}, seeders ${formatBytes(seeder)}, origin ${formatBytes(origin)}; ${report.isHashChecked ? 'chunks and whole-image hash checked' : 'every chunk checked'}`;
+from here ${formatBytes(local)}, peers ${formatBytes(peer)}, seeders ${formatBytes(seeder)}, origin ${formatBytes(origin)} of the image’s chunks, ${wireText(report)} over the link; ${report.isHashChecked ? 'chunks and whole-image hash checked' : 'every chunk checked'}`;
+}
+
+/** Bytes that crossed a link, and for how many of the image each of them stands. */
+function wireText({ bytesBySource, wireBytesBySource }: FetchImageReport): string {
+  const plain = bytesBySource.peer + bytesBySource.seeder + bytesBySource.origin;
+  const wire = wireBytesBySource.peer + wireBytesBySource.seeder + wireBytesBySource.origin;
+  return wire === plain || wire === 0
+    ? formatBytes(wire)
+    : `${formatBytes(wire)} (${(plain / wire).toFixed(2)} × smaller)`;
 }
 
 function originBudgetLine(view: DaemonStatus['originBudget'] | null): string {

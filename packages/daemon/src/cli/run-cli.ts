@@ -14,6 +14,7 @@ import {
   addVerify,
 } from './commands.ts';
 import type { CliContext } from './commands.ts';
+import { addLimits } from './limits-command.ts';
 import { addDemo } from '../demo/demo-command.ts';
 import { codesOf } from '../error-codes.ts';
 import { exitCodeFor, exitCodes } from './exit-codes.ts';
@@ -50,6 +51,7 @@ export async function runCli(
     addVerify,
     addPin,
     addGc,
+    addLimits,
     addKey,
     addConfig,
     addDemo,

@@ -15,6 +15,8 @@ export interface Config {
     readonly clusterKeyFile: string;
     readonly mdns: boolean;
     readonly dials: boolean;
+    /** Infinity: what the system says. */
+    readonly linkBytesPerSecond: number;
     /** How pieces travel; `off`: over libp2p streams. */
     readonly bulk: 'tls' | 'plain' | 'off';
     readonly bulkListen: readonly string[];
@@ -22,6 +24,8 @@ export interface Config {
   };
   readonly store: {
     readonly maxBytes: number;
+    /** How images that are ingested here are kept and sent. */
+    readonly encoding: 'auto' | 'zstd' | 'off';
   };
   readonly origin: {
     readonly kind: 'none' | 'directory' | 'glance' | 'glance-store' | 'http';
@@ -41,6 +45,7 @@ export interface Config {
     readonly downloadBytesPerSecond: number;
     readonly originBytesPerSecond: number;
     readonly originReads: number;
+    readonly memoryBytes: number;
     readonly giveUpMs: number;
   };
   readonly seeder: {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'smol-toml';
+import { formatBytes } from '@quarry/runtime';
 import { ConfigError } from './config-error.ts';
 import type { Config, ConfigKey } from './config.ts';
 import { configKeys, settingOf } from './settings.ts';
@@ -90,6 +91,8 @@ function nested(values: ReadonlyMap<ConfigKey, unknown>): Config {
   return config as unknown as Config;
 }
 
+const MIN_MEMORY_BYTES = 4 * 2 ** 20;
+
 /** Works out what depends on other settings, and refuses what does not go together. */
 function finish(config: Config): Config {
   const dataDirectory = resolve(config.node.dataDirectory);
@@ -100,6 +103,13 @@ function finish(config: Config): Config {
     throw incomplete('origin.url', `the origin is "${kind}"`);
   if (kind === 'none' && (path !== '' || url !== ''))
     throw incomplete('origin.kind', 'origin.path or origin.url is set');
+  if (config.limits.memoryBytes < MIN_MEMORY_BYTES) {
+    throw new ConfigError(
+      'CONFIG_BAD_VALUE',
+      `limits.memoryBytes is ${formatBytes(config.limits.memoryBytes)}, but a node needs ${formatBytes(MIN_MEMORY_BYTES)} or more: a piece or two for each direction`,
+      { details: { key: 'limits.memoryBytes' } },
+    );
+  }
   return {
     ...config,
     node: { ...config.node, dataDirectory },

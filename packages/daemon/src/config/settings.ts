@@ -84,11 +84,24 @@ export const settings: Settings = {
     flag: 'bulk-announce',
     doc: 'Addresses of these to tell others instead of those listened on. Empty: the ones listened on; with network.announce set, none: then pieces from here travel over libp2p.',
   },
+  'network.linkBytesPerSecond': {
+    kind: rate,
+    default: Infinity,
+    defaultText: 'what the system says of the interface of the default route, else 10 Gbit/s',
+    flag: 'link-rate',
+    doc: 'How fast the link is between this host and those that fetch from it. Only `store.encoding = "auto"` asks; it limits nothing.',
+  },
   'store.maxBytes': {
     kind: size,
     default: 100 * 2 ** 30,
     flag: 'store-size',
     doc: 'Chunk data to keep at most, in bytes on disk: compressed pieces count as what they take. The packs used least recently go first; pinned ones and those being read stay.',
+  },
+  'store.encoding': {
+    kind: choice('auto', 'zstd', 'off'),
+    default: 'auto',
+    flag: 'encoding',
+    doc: 'Whether pieces of images that are ingested here are kept and sent as zstd frames (level 1) where that makes them smaller. Whoever fetches them passes them on as they came. `auto`: where the link is slower than what decoding costs, by this machine’s speed; the log says what was chosen and why.',
   },
   'origin.kind': {
     kind: choice('none', 'directory', 'glance', 'glance-store', 'http'),
@@ -136,13 +149,13 @@ export const settings: Settings = {
     kind: rate,
     default: Infinity,
     flag: 'upload-rate',
-    doc: 'What this node sends to others at most.',
+    doc: 'What this node sends to other members at most: bytes of answers as they leave, encoded, over all connections together. Can be changed while it runs (`quarry limits`).',
   },
   'limits.downloadBytesPerSecond': {
     kind: rate,
     default: Infinity,
     flag: 'download-rate',
-    doc: 'What this node fetches from others at most.',
+    doc: 'What this node receives from other members at most, counted and changed alike. What it reads from the origin is `limits.originBytesPerSecond`.',
   },
   'limits.originBytesPerSecond': {
     kind: rate,
@@ -155,6 +168,12 @@ export const settings: Settings = {
     default: Infinity,
     flag: 'origin-reads',
     doc: 'Reads from the origin that the whole cluster may have under way at once. Hard and granted like the rate. With fewer reads than members, a node that reaches no grantor may have none.',
+  },
+  'limits.memoryBytes': {
+    kind: size,
+    default: 64 * 2 ** 20,
+    flag: 'memory',
+    doc: 'Memory for pieces under way: half of it for those that are received and read from the origin, half for those that are sent. When a half is full, others wait. At least one piece goes whatever its size. Beside it connections have buffers of their own.',
   },
   'limits.giveUpMs': {
     kind: duration,

@@ -13,6 +13,7 @@ export const controlPaths = {
   pin: '/v1/pin',
   unpin: '/v1/unpin',
   gc: '/v1/gc',
+  limits: '/v1/limits',
   metrics: '/metrics',
 } as const;
 

@@ -9,6 +9,8 @@ import type {
   FetchImageReport,
   FetchImageRequest,
   ImageListing,
+  LimitsChange,
+  LimitsView,
   Progressing,
   SeedReport,
 } from '../daemon.ts';
@@ -27,6 +29,7 @@ export interface ControlClient {
   pin(image: string): Promise<number>;
   unpin(image: string): Promise<number>;
   gc(maxBytes: number | undefined, options?: Cancellable): Promise<EvictionReport>;
+  limits(change: LimitsChange, options?: Cancellable): Promise<LimitsView>;
   metrics(): Promise<string>;
 }
 
@@ -65,6 +68,7 @@ export function createControlClient(socketPath: string): ControlClient {
     pin: (image) => work('POST', controlPaths.pin, { image }),
     unpin: (image) => work('POST', controlPaths.unpin, { image }),
     gc: (maxBytes, options) => work('POST', controlPaths.gc, { maxBytes }, options),
+    limits: (change, options) => work('POST', controlPaths.limits, change, options),
     metrics: async () => textOf(await send(socketPath, 'GET', controlPaths.metrics, {}, undefined)),
   };
 }

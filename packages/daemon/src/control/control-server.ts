@@ -80,6 +80,13 @@ function workFor(daemon: Daemon): Readonly<Record<string, Work>> {
     [`POST ${controlPaths.verify}`]: (_, options) => daemon.verify(options),
     [`POST ${controlPaths.pin}`]: (body) => daemon.pin(textOf(body, 'image')),
     [`POST ${controlPaths.unpin}`]: (body) => daemon.unpin(textOf(body, 'image')),
+    [`POST ${controlPaths.limits}`]: async (body) =>
+      daemon.limits({
+        uploadBytesPerSecond: limitOf(body, 'uploadBytesPerSecond'),
+        downloadBytesPerSecond: limitOf(body, 'downloadBytesPerSecond'),
+        originBytesPerSecond: limitOf(body, 'originBytesPerSecond'),
+        originReads: limitOf(body, 'originReads', Number.isSafeInteger),
+      }),
     [`POST ${controlPaths.gc}`]: (body, options) => daemon.gc(sizeOf(body, 'maxBytes'), options),
   };
 }
@@ -160,6 +167,18 @@ function sizeOf(body: Body, key: string): number | undefined {
   const bytes = typeof value === 'number' ? parseBytes(value) : undefined;
   if (bytes === undefined) throw new ControlError('CONTROL_BAD_REQUEST', `"${key}" must be a number of bytes`);
   return bytes;
+}
+
+/** Null lifts the limit; what is not there is not changed. */
+function limitOf(
+  body: Body,
+  key: string,
+  isAmount: (value: number) => boolean = Number.isFinite,
+): number | null | undefined {
+  const value = body[key];
+  if (value === undefined || value === null) return value;
+  if (typeof value === 'number' && isAmount(value) && value > 0) return value;
+  throw new ControlError('CONTROL_BAD_REQUEST', `"${key}" must be a number above 0, or null for no limit`);
 }
 
 async function claimSocket(path: string): Promise<void> {

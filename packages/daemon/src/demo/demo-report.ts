@@ -1,7 +1,7 @@
 import { formatBytes, formatDuration } from '@quarry/runtime';
 import { textTable } from '../cli/text-table.ts';
 
-/** What `npm run demo -- --json FILE` writes. Bytes are plain bytes, not encoded ones; seconds are wall-clock. */
+/** What `npm run demo -- --json FILE` writes. Bytes are plain bytes where nothing else is said; seconds are wall-clock. */
 export interface DemoReport {
   readonly nodes: number;
   readonly images: number;
@@ -9,20 +9,22 @@ export interface DemoReport {
   readonly imageBytes: number;
   /** What is in the images when equal 64 KiB blocks count once (counted with SHA-256 by code of its own). */
   readonly uniqueBytes: number;
-  /** Bytes that left the store's side during the storm, payload and overhead, counted by the relay. */
+  /** Bytes that left the store's side during the storm as they crossed the link, encoded and with all overhead, counted by the relay. */
   readonly originBytes: number;
-  /** originBytes / uniqueBytes. */
+  /** originBytes / uniqueBytes: bytes on the link for each plain one. Below 1 where pieces went encoded. */
   readonly originAmplification: number;
   readonly directOriginBytes: number;
   readonly makespanSeconds: number;
   readonly directMakespanSeconds: number;
   readonly speedup: number;
-  /** The least time the link allows: uniqueBytes / linkBytesPerSecond. */
+  /** The least time in which the link carries uniqueBytes as they are: uniqueBytes / linkBytesPerSecond. */
   readonly boundSeconds: number;
   readonly bytesFromPeers: number;
   readonly bytesFromLocal: number;
   /** From the seeder or the origin: what crossed the store's link. */
   readonly bytesFromOrigin: number;
+  /** What all of these were on the links: encoded, where pieces were. */
+  readonly wireBytes: number;
   /** CPU of hosts and seeder during the storm, per GB of images delivered. */
   readonly cpuSecondsPerGb: number;
   readonly directCpuSecondsPerGb: number;
@@ -39,7 +41,7 @@ export interface DemoReport {
 export function demoText(report: DemoReport): string {
   const seconds = (value: number): string => `${value.toFixed(1)} s`;
   const table = textTable(
-    ['', 'makespan', 'left the store', 'of unique', 'CPU per GB', 'verified'],
+    ['', 'makespan', 'left the store (on the link)', 'of unique (plain)', 'CPU per GB', 'verified'],
     [
       [
         'straight from the origin',
@@ -64,7 +66,7 @@ ${report.images} different snapshots (${formatBytes(report.imageBytes)}, ${forma
 
 ${table}
 
-${report.speedup.toFixed(1)} times as fast; the link alone needs ${formatDuration(report.boundSeconds * 1000)}
-the hosts' bytes: ${formatBytes(report.bytesFromPeers)} from peers, ${formatBytes(report.bytesFromOrigin)} over the store's link, ${formatBytes(report.bytesFromLocal)} from their own disk; a node took ${report.peakRssMiB} MiB at most
+${report.speedup.toFixed(1)} times as fast; the link alone needs ${formatDuration(report.boundSeconds * 1000)} for what is unique, plain
+the hosts' plain bytes: ${formatBytes(report.bytesFromPeers)} from peers, ${formatBytes(report.bytesFromOrigin)} over the store's link, ${formatBytes(report.bytesFromLocal)} from their own disk; ${formatBytes(report.wireBytes)} on their links; a node took ${report.peakRssMiB} MiB at most
 compared byte by byte with the source files: ${report.wrongBytes} wrong bytes`;
 }

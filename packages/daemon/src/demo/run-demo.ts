@@ -305,11 +305,12 @@ function reportOf(
   wrong: readonly number[],
 ): DemoReport {
   const sources = reports.map((report) => report.bytesBySource).reduce(addSources);
+  const wire = reports.map((report) => report.wireBytesBySource).reduce(addSources);
   // what nodes say they got over the link must have passed the relay: else the measure is worth nothing
-  if (sources.seeder + sources.origin > storm.originBytes) {
+  if (wire.seeder + wire.origin > storm.originBytes) {
     throw new DemoError(
       'DEMO_WRONG',
-      `hosts got ${sources.seeder + sources.origin} bytes from the store's side, but only ${storm.originBytes} passed the link`,
+      `hosts got ${wire.seeder + wire.origin} bytes from the store's side, but only ${storm.originBytes} passed the link`,
     );
   }
   return {
@@ -325,6 +326,7 @@ function reportOf(
     speedup: direct.makespanMs / storm.makespanMs,
     boundSeconds: uniqueBytes / stage.linkBytesPerSecond,
     bytesFromPeers: sources.peer,
+    wireBytes: wire.peer + wire.seeder + wire.origin,
     bytesFromLocal: sources.local,
     bytesFromOrigin: sources.seeder + sources.origin,
     cpuSecondsPerGb: storm.cpuSeconds / (imageBytesOf(stage) / 1e9),

@@ -30,6 +30,11 @@ export type MetricName =
   | 'quarry_duplicate_bytes_total'
   | 'quarry_bad_chunks_total'
   | 'quarry_sent_bytes_total'
+  | 'quarry_sent_plain_bytes_total'
+  | 'quarry_received_bytes_total'
+  | 'quarry_received_plain_bytes_total'
+  | 'quarry_transfer_memory_bytes'
+  | 'quarry_rate_limit_bytes_per_second'
   | 'quarry_network_sent_bytes_total'
   | 'quarry_network_received_bytes_total'
   | 'quarry_bulk_connections'
@@ -67,7 +72,24 @@ export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
   ),
   quarry_duplicate_bytes_total: counter('Plain bytes that arrived and were there already.'),
   quarry_bad_chunks_total: counter('Chunks received that did not have their digest.'),
-  quarry_sent_bytes_total: counter('Plain bytes of pieces given to other members.'),
+  quarry_sent_bytes_total: counter(
+    'Bytes of pieces given to other members as they were sent, by encoding: plain, zstd (frames). With the heads of answers.',
+    'encoding',
+  ),
+  quarry_sent_plain_bytes_total: counter('What the whole pieces that were given to other members hold, decoded.'),
+  quarry_received_bytes_total: counter(
+    'Bytes of pieces that came from other members and were good, as they were sent, by encoding.',
+    'encoding',
+  ),
+  quarry_received_plain_bytes_total: counter('What these pieces hold, decoded.'),
+  quarry_transfer_memory_bytes: gauge(
+    'Memory of pieces under way, by direction: sending, receiving (with reads from the origin). At most half of limits.memoryBytes each.',
+    'direction',
+  ),
+  quarry_rate_limit_bytes_per_second: gauge(
+    'What this node may send and receive, by direction; +Inf without a limit.',
+    'direction',
+  ),
   quarry_network_sent_bytes_total: counter(
     'Bytes of requests and answers as they travelled, by carrier: bulk (connections for pieces), libp2p. Without encryption and gossip.',
     'carrier',
@@ -78,8 +100,10 @@ export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
     'Requests for pieces that went over libp2p because no connection of their own was to be had.',
   ),
   quarry_bulk_refused_connections_total: counter('Connections to the bulk port that did not prove whose they are.'),
-  quarry_cross_zone_sent_bytes_total: counter('Of these, bytes given to members of other zones; both must name one.'),
-  quarry_cross_zone_received_bytes_total: counter('Plain bytes of pieces that came from members of other zones.'),
+  quarry_cross_zone_sent_bytes_total: counter(
+    'Bytes of pieces as they were sent to members of other zones; both must name one.',
+  ),
+  quarry_cross_zone_received_bytes_total: counter('The same, received from members of other zones.'),
   quarry_origin_budget_bytes_per_second: gauge(
     'What may leave the store for the whole cluster, as far as this node knows; +Inf without a limit.',
   ),
@@ -95,7 +119,7 @@ export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
   ),
   quarry_origin_budget_lent_ratio: gauge('Part of the budget that members have lent this node to grant from, 0 to 1.'),
   quarry_origin_budget_taken_bytes_total: counter(
-    'Plain bytes that this node took within a limit: read from the origin, or sent by a seeder.',
+    'Bytes that this node took within a limit: read from the origin, or sent by a seeder, as they were sent.',
   ),
   quarry_ingested_images_total: counter('Images ingested, by how it ended.', 'result'),
   quarry_ingested_bytes_total: counter('Bytes of images ingested.'),
@@ -110,7 +134,8 @@ export function metricDocs(): string {
   return `# Metrics
 
 In Prometheus text form at \`/metrics\` of the control socket (\`quarry status --metrics\`) and, with \`control.metricsListen\`, over HTTP.
-This page is made from the table that also makes them (\`packages/daemon/src/metrics/catalogue.ts\`). Bytes are plain bytes, before encoding.
+This page is made from the table that also makes them (\`packages/daemon/src/metrics/catalogue.ts\`). Where nothing else is said, bytes are plain
+bytes, before encoding; metrics of what was sent or received say which they count.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

@@ -72,6 +72,11 @@ describe('configuration', () => {
     expect(errorOf(() => loadConfig({ flags: { 'origin.path': '/images' } })).message).toContain('origin.kind');
   });
 
+  test('refuses memory in which not even a piece has room', () => {
+    const error = errorOf(() => loadConfig({ flags: { 'limits.memoryBytes': '64KiB' } }));
+    expect(error).toMatchObject({ code: 'CONFIG_BAD_VALUE', message: expect.stringContaining('4.00 MiB') as string });
+  });
+
   test('shows every default in a form that it reads back', () => {
     for (const key of configKeys) {
       const setting = settingOf(key);

@@ -20,13 +20,13 @@ describe('metrics', () => {
     const metrics = createMetrics();
     metrics.count('quarry_fetched_bytes_total', 5, { source: 'peer' });
     metrics.count('quarry_fetched_bytes_total', 7, { source: 'peer' });
-    metrics.set('quarry_sent_bytes_total', 100);
-    metrics.set('quarry_sent_bytes_total', 120);
+    metrics.set('quarry_sent_bytes_total', 100, { encoding: 'zstd' });
+    metrics.set('quarry_sent_bytes_total', 120, { encoding: 'zstd' });
     metrics.set('quarry_peers', 3);
     metrics.observe('quarry_fetch_seconds', 1.5);
     const text = await metrics.text();
     expect(text).toContain('quarry_fetched_bytes_total{source="peer"} 12');
-    expect(text).toContain('quarry_sent_bytes_total 120');
+    expect(text).toContain('quarry_sent_bytes_total{encoding="zstd"} 120');
     expect(text).toContain('quarry_peers 3');
     expect(text).toContain('quarry_fetch_seconds_count 1');
   });
