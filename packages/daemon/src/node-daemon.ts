@@ -238,6 +238,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       { ref: image.ref, domain: deps.domain, bytes, imageBytes: image.imageBytes, expectedHash: image.hash },
       {
         signal,
+        encoding: deps.encoding,
         onProgress: ({ readBytes }) =>
           onProgress?.({ step: 'ingesting', image: image.ref, doneBytes: readBytes, totalBytes: image.imageBytes }),
       },
