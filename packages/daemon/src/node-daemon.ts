@@ -21,7 +21,7 @@ import type {
   Signer,
   Swarm,
 } from '@quarry/content';
-import { fetchImage, ingestImage, rebuildImage } from '@quarry/image';
+import { createSourcePool, fetchImage, ingestImage, rebuildImage } from '@quarry/image';
 import type { Trust } from '@quarry/image';
 import { errorCode, isCodedError } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
@@ -232,10 +232,11 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
     { signal, onProgress }: Parameters<Daemon['seed']>[1],
   ): Promise<SeedReport['images'][number]> => {
     const image = await origin.describe(imageRef(ref), { signal });
-    const bytes = origin.open(image, { signal });
+    const pool = createSourcePool();
+    const bytes = origin.open(image, { signal, pool });
     const { manifest, report } = await ingestImage(
       deps,
-      { ref: image.ref, domain: deps.domain, bytes, imageBytes: image.imageBytes, expectedHash: image.hash },
+      { ref: image.ref, domain: deps.domain, bytes, pool, imageBytes: image.imageBytes, expectedHash: image.hash },
       {
         signal,
         encoding: deps.encoding,

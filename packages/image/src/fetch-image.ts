@@ -42,6 +42,8 @@ export interface FetchImageOptions {
   readonly exceptManifests?: ReadonlySet<ManifestId>;
   /** The domain of an image that has to be ingested from the origin. Undefined: that is not done, since only the caller knows whose the image is. */
   readonly ingestInto?: Domain | undefined;
+  /** How new packs are kept where an image has to be ingested; as of ingestImage. Default 'off'. */
+  readonly encoding?: 'off' | 'zstd' | undefined;
   /** How long peers are asked before anything else is tried. Default imageDefaults.findPatienceMs. */
   readonly patienceMs?: number;
 }
@@ -169,12 +171,13 @@ async function ingestWhole(
   startedAtMs: number,
   options: FetchImageOptions,
 ): Promise<FetchedImage> {
-  const { signal, onProgress, expectedHash } = options;
+  const { signal, onProgress, expectedHash, encoding } = options;
   const { imageBytes } = described;
   const { record, manifest, report } = await ingestFromOrigin(deps, described, {
     domain,
     signal,
     expectedHash,
+    encoding,
     onProgress: ({ readBytes }) =>
       onProgress?.({ phase: 'ingesting', wantedBytes: imageBytes, presentBytes: readBytes }),
   });

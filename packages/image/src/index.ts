@@ -4,7 +4,7 @@
  */
 export { ImageError } from './image-error.ts';
 export type { ImageErrorCode } from './image-error.ts';
-export { ingestFromOrigin } from './ingest-from-origin.ts';
+export { createSourcePool, ingestFromOrigin } from './ingest-from-origin.ts';
 export type { OriginIngestOptions } from './ingest-from-origin.ts';
 export { ingestImage } from './ingest-image.ts';
 export type {
@@ -15,6 +15,8 @@ export type {
   IngestReport,
   IngestResult,
 } from './ingest-image.ts';
+export { createCompute } from './threads/compute.ts';
+export type { Compute, ComputeOptions } from './threads/compute.ts';
 export { imageDefaults } from './options.ts';
 export type { ImageDefaults } from './options.ts';
 export { readImage } from './read-image.ts';

@@ -1,5 +1,6 @@
 import type { Domain, ImageHash, Origin, OriginImage } from '@quarry/content';
 import { createBufferPool } from '@quarry/runtime';
+import type { BufferPool } from '@quarry/runtime';
 import { ingestImage } from './ingest-image.ts';
 import type { IngestDeps, IngestOptions, IngestResult } from './ingest-image.ts';
 import { imageDefaults } from './options.ts';
@@ -22,9 +23,7 @@ export function ingestFromOrigin(
   options: OriginIngestOptions,
 ): Promise<IngestResult> {
   const { domain, signal, expectedHash = image.hash } = options;
-  const { blockBytes, maxReadAheadBytes, maxUnwrittenBytes } = imageDefaults;
-  const maxFree = Math.ceil((maxReadAheadBytes + maxUnwrittenBytes) / blockBytes);
-  const pool = createBufferPool({ bufferBytes: blockBytes, maxFree, isShared: true });
+  const pool = createSourcePool();
   const source = {
     ref: image.ref,
     domain,
@@ -35,4 +34,11 @@ export function ingestFromOrigin(
     hash: expectedHash ? undefined : options.hash,
   };
   return ingestImage(deps, source, options);
+}
+
+/** For an origin to read into: an ingest hashes and writes on other threads what lies in such buffers. */
+export function createSourcePool(): BufferPool {
+  const { blockBytes, maxReadAheadBytes, maxUnwrittenBytes } = imageDefaults;
+  const maxFree = Math.ceil((maxReadAheadBytes + maxUnwrittenBytes) / blockBytes);
+  return createBufferPool({ bufferBytes: blockBytes, maxFree, isShared: true });
 }

@@ -10,6 +10,7 @@ export const imageDefaults: ImageDefaults = Object.freeze({
   threadsFromBytes: 4 * 1024 * 1024,
   writeBytes: 448 * 1024,
   concurrentWrites: 2,
+  threadWriteBytes: 4 * 448 * 1024,
   hashBlockBytes: 1024 * 1024,
   maxUnhashedBlocks: 8,
   stepBytes: 1024 * 1024,
@@ -46,6 +47,8 @@ export interface ImageDefaults {
    */
   readonly writeBytes: number;
   readonly concurrentWrites: number;
+  /** Bytes that another thread is told to write at once, in writes of that size. */
+  readonly threadWriteBytes: number;
   /** Bytes per message to the thread that hashes a whole image, and how many of them may be on their way. */
   readonly hashBlockBytes: number;
   readonly maxUnhashedBlocks: number;

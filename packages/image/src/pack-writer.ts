@@ -55,7 +55,10 @@ interface NewPack {
 }
 
 export function createPackWriter(
-  deps: { readonly store: PackStore; readonly compute: Pick<Compute, 'encode' | 'encodeAgain'> },
+  deps: {
+    readonly store: PackStore;
+    readonly compute: Pick<Compute, 'encode' | 'encodeAgain' | 'isThreaded' | 'write'>;
+  },
   options: {
     readonly domain: Domain;
     /** Whether pieces are encoded where that makes them smaller. */
@@ -136,7 +139,12 @@ export function createPackWriter(
   const writeAll = async (pack: NewPack, stage: PackStage): Promise<void> => {
     const underWay: Promise<void>[] = [];
     while (!failure) {
-      const buffers = takeFirst(pack.unsent, imageDefaults.writeBytes);
+      const isElsewhere = compute.isThreaded && stage.appendBy !== undefined && isShared(pack.unsent[0]);
+      const buffers = takeFirst(
+        pack.unsent,
+        isElsewhere ? imageDefaults.threadWriteBytes : imageDefaults.writeBytes,
+        isElsewhere,
+      );
       if (buffers.length === 0) {
         if (pack.isFull || isComplete) break;
         await more();
@@ -144,7 +152,10 @@ export function createPackWriter(
       }
       const bytes = buffers.reduce((sum, { length }) => sum + length, 0);
       sums.storedBytes += bytes;
-      const writing = stage.append(buffers, { signal }).catch(fail('new chunks were written'));
+      const appending = isElsewhere
+        ? stage.appendBy?.(bytes, ({ fd, position }) => compute.write({ fd, position, parts: buffers }), { signal })
+        : stage.append(buffers, { signal });
+      const writing = appending?.catch(fail('new chunks were written'));
       const before = underWay.at(-1);
       underWay.push(Promise.all([writing, before]).then(() => noteWritten(bytes)));
       if (underWay.length >= imageDefaults.concurrentWrites) await underWay.shift();
@@ -240,13 +251,17 @@ export function createPackWriter(
   };
 }
 
-/** Takes views from the front, at most `maxBytes` of them (one at least); a larger one is split. */
-function takeFirst(views: Uint8Array[], maxBytes: number): Uint8Array[] {
+function isShared(view: Uint8Array | undefined): boolean {
+  return view?.buffer instanceof SharedArrayBuffer;
+}
+
+/** Takes views from the front, at most `maxBytes` of them (one at least); a larger one is split. With `onlyShared` it ends before one that is not. */
+function takeFirst(views: Uint8Array[], maxBytes: number, onlyShared: boolean): Uint8Array[] {
   const taken: Uint8Array[] = [];
   let room = maxBytes;
   let count = 0;
   for (const view of views) {
-    if (room === 0) break;
+    if (room === 0 || (onlyShared && !isShared(view))) break;
     if (view.length > room) {
       taken.push(view.subarray(0, room));
       views[count] = view.subarray(room);

@@ -2,14 +2,16 @@ import { ftruncateSync, writeSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { publicDomain } from '@quarry/content';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { rebuildImage } from '../src/index.ts';
+import { ingestImage, rebuildImage } from '../src/index.ts';
 import { createCompute } from '../src/threads/compute.ts';
 import type { Compute } from '../src/threads/compute.ts';
 import { anyImage, diskImage } from './support/any-image.ts';
 import { lendingStore } from './support/lending-store.ts';
-import { createTestNode, ingestBytes } from './support/test-node.ts';
+import { streamOf } from './support/streams.ts';
+import { anyRef, createTestNode, ingestBytes } from './support/test-node.ts';
 
 const CHUNK = 65536;
 const image = Buffer.concat([diskImage(30, 1), Buffer.alloc(40 * CHUNK), diskImage(50, 2)]);
@@ -70,6 +72,19 @@ describe.for([0, 1, 2])('a rebuild from a store that lends its files, with %i th
     expect(store.lent.chunks).toBe(80);
     expect((await readFile(destination)).equals(image)).toBe(true);
     expect((await stat(destination)).blocks * 512).toBeLessThan(90 * CHUNK);
+  });
+
+  test('has what an ingest wrote into them', async () => {
+    const compute = await running(threads);
+    const node = createTestNode();
+    const store = lending(node);
+    const bytes = streamOf(image, [100_000]);
+    const { manifest } = await ingestImage({ ...node, store, compute }, { ref: anyRef, domain: publicDomain, bytes });
+    expect(store.lent.stagedBytes).toBe(threads === 0 ? 0 : 80 * CHUNK);
+    expect(manifest).toEqual((await ingestBytes(createTestNode(), image)).manifest);
+    const destination = join(directory, 'image');
+    await rebuildImage({ ...node, store, compute }, manifest, destination);
+    expect((await readFile(destination)).equals(image)).toBe(true);
   });
 
   test('leaves nothing behind when it is aborted', async () => {

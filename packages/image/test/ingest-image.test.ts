@@ -204,7 +204,7 @@ describe('an ingest with several threads', () => {
     return result;
   }
 
-  test('makes the same packs and manifest as with none', async () => {
+  test('makes the same packs and manifest as with none', { timeout: 30_000 }, async () => {
     for (const content of [image, bytes]) {
       const alone = await ingestWith(0, content);
       for (const threads of [1, 2]) {

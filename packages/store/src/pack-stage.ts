@@ -39,6 +39,9 @@ export interface DiskPackStage {
   abandon(): Promise<void>;
 }
 
+/** Puts bytes into the file. */
+type Put = (handle: FileHandle, position: number) => Promise<void>;
+
 export function createDiskPackStage(deps: DiskPackStageDeps): DiskPackStage {
   let { file } = deps;
   const appending = new Set<Promise<void>>();
@@ -59,20 +62,20 @@ export function createDiskPackStage(deps: DiskPackStageDeps): DiskPackStage {
       throw failure;
     }
   };
-  const write = async (buffers: readonly Uint8Array[], bytes: number, position: number): Promise<void> => {
+  const write = async (put: Put, bytes: number, position: number): Promise<void> => {
     try {
       await deps.freeSpace.claim(bytes);
-      await writeAllFully(file.handle, buffers, position);
+      await put(file.handle, position);
     } catch (error) {
       failure ??= ioError(error, 'staging a pack', { position, bytes }); // at once: a `finish` may be waiting for this very write
       throw failure;
     }
   };
   /** Bytes that stand for `plainBytes` of the pack. */
-  const place = async (buffers: readonly Uint8Array[], bytes: number, plainBytes: number): Promise<void> => {
+  const place = async (put: Put, bytes: number, plainBytes: number): Promise<void> => {
     const position = stagedBytes;
     stagedBytes += plainBytes;
-    const writing = write(buffers, bytes, position);
+    const writing = write(put, bytes, position);
     appending.add(writing);
     await writing.finally(() => appending.delete(writing));
   };
@@ -108,7 +111,7 @@ export function createDiskPackStage(deps: DiskPackStageDeps): DiskPackStage {
     append: (buffers, { signal } = {}) =>
       attempt(signal, async () => {
         const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
-        await place(buffers, bytes, bytes);
+        await place((handle, position) => writeAllFully(handle, buffers, position), bytes, bytes);
       }),
     appendFrame: (frame, plainBytes, { signal } = {}) =>
       attempt(signal, async () => {
@@ -119,8 +122,10 @@ export function createDiskPackStage(deps: DiskPackStageDeps): DiskPackStage {
           bytes: frame.length,
           check: checkOfFrame(frame),
         });
-        await place([frame], frame.length, plainBytes);
+        await place((handle, position) => writeAllFully(handle, [frame], position), frame.length, plainBytes);
       }),
+    appendBy: (bytes, put, { signal } = {}) =>
+      attempt(signal, () => place(({ fd }, position) => put({ fd, position }), bytes, bytes)),
     finish: (descriptor, { signal } = {}) =>
       attempt(signal, async () => {
         await Promise.allSettled(appending);

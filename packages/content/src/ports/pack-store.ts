@@ -112,6 +112,8 @@ export interface PackStore {
  *   keeps the buffers, and must not change them before the call resolves. After one call has failed, every later one and `finish` reject too.
  * - `appendFrame` is an `append` of `plainBytes` bytes that come as the zstd frame they were encoded to, and may be kept as that: where the frame turns out
  *   to be one piece of the pack. It may hold several pieces (nobody knows how large pieces are before the pack is full), never a part of one.
+ * - `appendBy` is an `append` whose caller puts the bytes into the file, at the position and of the length agreed, on a thread of its own: `write` is called once and
+ *   the file stays open until what it returns has settled. A store without files has no such method.
  * - `finish` waits for every append, adds the pack and makes all its chunks present as `writePiece` does (durable with the next `sync`, listeners
  *   called once per piece). A pack known before, wholly or partly present or leased, becomes wholly present. Rejects with STORE_STAGE_MISMATCH, and
  *   drops the stage, if the bytes appended are not as many as the descriptor's.
@@ -121,8 +123,14 @@ export interface PackStore {
 export interface PackStage {
   append(buffers: readonly Uint8Array[], waiting?: Waiting): Promise<void>;
   appendFrame(frame: Uint8Array, plainBytes: number, waiting?: Waiting): Promise<void>;
+  appendBy?(bytes: number, write: (room: StageRoom) => Promise<void>, waiting?: Waiting): Promise<void>;
   finish(descriptor: PackDescriptor, waiting?: Waiting): Promise<void>;
   discard(): Promise<void>;
+}
+
+export interface StageRoom {
+  readonly fd: number;
+  readonly position: number;
 }
 
 export interface StoredPiece {

@@ -1,8 +1,10 @@
 import { digestOf, isZero } from '@quarry/content/chunk-bytes';
 import type { CopyTask } from './copy-chunks.ts';
+import { writeViews } from './write-views.ts';
+import type { WriteFailure, WriteTask } from './write-views.ts';
 
 /** What can be done on another thread. Bytes lie in shared memory, which the thread reads where it is. */
-export type ComputeTask = DigestTask | CompareTask | EncodeTask | EncodeAgainTask | CopyTask;
+export type ComputeTask = DigestTask | CompareTask | EncodeTask | EncodeAgainTask | CopyTask | WriteTask;
 
 export interface DigestTask {
   readonly kind: 'digest';
@@ -44,6 +46,7 @@ export interface ComputeReplies {
   readonly encode: Uint8Array | undefined;
   readonly encodeAgain: readonly PieceBytes[];
   readonly copy: boolean;
+  readonly write: WriteFailure | undefined;
 }
 
 export const DIGEST_BYTES = 32;
@@ -63,6 +66,8 @@ export function perform(
       return encodeAgain(task);
     case 'copy':
       return copy(task);
+    case 'write':
+      return writeViews(task);
   }
 }
 

@@ -6,6 +6,7 @@ import { imageDefaults } from '../options.ts';
 import { DIGEST_BYTES, perform } from './compute-tasks.ts';
 import type { ComputeReplies, ComputeTask, PieceBytes } from './compute-tasks.ts';
 import type { CopyTask } from './copy-chunks.ts';
+import type { WriteFailure, WriteTask } from './write-views.ts';
 import { startThread } from './start-thread.ts';
 
 /**
@@ -22,6 +23,10 @@ export interface Compute {
   encode(parts: readonly Uint8Array[]): Promise<Uint8Array | undefined>;
   /** A frame's bytes as several pieces, each as it is best kept. */
   encodeAgain(frame: Uint8Array, pieceBytes: readonly number[]): Promise<readonly PieceBytes[]>;
+  /** Whether a thread runs. */
+  readonly isThreaded: boolean;
+  /** Shared bytes into a file, one after another. Only where `isThreaded`: it waits for the disk. Rejects with the system's error. */
+  write(task: Omit<WriteTask, 'kind'>): Promise<void>;
   /** Undefined where no thread runs (it begins one): copying waits for disks, which the calling thread must not. */
   copy(task: Omit<CopyTask, 'kind'>): Promise<boolean | undefined>;
   /** Begins the first thread now; resolves when it runs, or when none can. */
@@ -66,6 +71,13 @@ export function createCompute({ maxThreads = defaultThreads() }: ComputeOptions 
     badChunks: (bytes, lengths, digests) => run({ kind: 'compare', bytes, lengths, digests }),
     encode: (parts) => run({ kind: 'encode', parts: parts.map(sendable) }),
     encodeAgain: (frame, pieceBytes) => run({ kind: 'encodeAgain', frame: sendable(frame), pieceBytes }),
+    get isThreaded() {
+      return pool?.isReady ?? false;
+    },
+    async write(task) {
+      const failure = (await pool?.run({ ...task, kind: 'write' })) as WriteFailure | undefined;
+      if (failure) throw Object.assign(new Error(failure.message), { code: failure.code });
+    },
     async copy(task) {
       if (pool?.isReady) return (await pool.run({ ...task, kind: 'copy' })) as boolean;
       void pool?.warmUp();
@@ -89,7 +101,7 @@ function sendable(bytes: Uint8Array): Uint8Array {
 
 function bytesOf(task: ComputeTask): number {
   if ('bytes' in task) return task.bytes.length;
-  if ('from' in task) return 0;
+  if ('from' in task || 'fd' in task) return 0;
   return 'frame' in task ? task.frame.length : task.parts.reduce((sum, part) => sum + part.length, 0);
 }
 

@@ -1,4 +1,4 @@
-import { readSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { PackDescriptor } from '../../pack-descriptor.ts';
 import { chunkOffset, fullPieceMask, maskedBytes, pieceChunks } from '../../pack-descriptor.ts';
@@ -84,5 +84,54 @@ export function lendingLaws({ open }: Laws): void {
     const failure = Object.assign(new Error('mine'), { code: 'ENOENT' });
     const lending = store.lendChunks(pack.descriptor.id, 0, 1, () => Promise.reject(failure));
     await expect(lending).rejects.toBe(failure);
+  });
+
+  test('bytes that the caller of a stage puts there itself lie between those appended before and after', async () => {
+    const store = await lendingStore();
+    if (!store) return;
+    const pack = samplePack({ seed: 1 });
+    const stage = await store.stagePack();
+    const before = stage.append([pack.run(0, 2)]);
+    const between = stage.appendBy?.(pack.run(2, 5).length, async ({ fd, position }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      writeSync(fd, pack.run(2, 5), 0, undefined, position);
+    });
+    const after = stage.append([pack.run(7, 4)]);
+    await stage.finish(pack.descriptor);
+    await Promise.all([before, between ?? Promise.reject(new Error('a lending store has appendBy')), after]);
+    expectBytes(await store.readChunks(pack.descriptor.id, 0, 11), pack.bytes);
+  });
+
+  test.for([
+    ['ENOSPC', 'STORE_DISK_FULL'],
+    ['EIO', 'STORE_IO'],
+  ] as const)(
+    'a stage fails as after any other append when its caller could not write (%s)',
+    async ([code, expected]) => {
+      const store = await lendingStore();
+      if (!store) return;
+      const pack = samplePack({ seed: 1 });
+      const stage = await store.stagePack();
+      const failure = Object.assign(new Error(code), { code });
+      const appending = stage.appendBy?.(pack.bytes.length, () => Promise.reject(failure)) ?? Promise.resolve();
+      await expectCode(appending, expected);
+      await expectCode(stage.append([pack.bytes]), expected);
+      await expectCode(stage.finish(pack.descriptor), expected);
+      await stage.discard();
+      expect(store.usage().packs).toBe(0);
+    },
+  );
+
+  test('a stage is not closed under who writes into it', async () => {
+    const store = await lendingStore();
+    if (!store) return;
+    const stage = await store.stagePack();
+    let closed: Promise<void> | undefined;
+    await stage.appendBy?.(4, async ({ fd, position }) => {
+      closed = Promise.all([stage.discard(), store.close()]).then(() => {});
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(writeSync(fd, Buffer.of(1, 2, 3, 4), 0, 4, position)).toBe(4);
+    });
+    await closed;
   });
 }
