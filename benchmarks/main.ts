@@ -19,7 +19,11 @@ const benches: Readonly<Record<string, Bench>> = { transfer, ingest, rebuild, st
 const usage = `Usage: npm run bench -- NAME… [options]
 
 ${Object.entries(benches)
-  .map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`)
+  .map(([name, { about, parts = [] }]) =>
+    [`  ${name.padEnd(10)} ${about}`, ...(parts.length > 0 ? [`${''.padEnd(13)}--only ${parts.join()}`] : [])].join(
+      '\n',
+    ),
+  )
   .join('\n')}
 
 Options:
@@ -78,7 +82,10 @@ function parse(args: readonly string[]): Arguments | 'help' {
   for (const name of names) {
     const { parts } = benches[name] as Bench;
     const unknown = parts && only.find((part) => !parts.includes(part));
-    if (unknown !== undefined) throw new UsageError(`${name} has no part "${unknown}". It has: ${parts?.join(', ')}.`);
+    if (unknown !== undefined) {
+      const known = parts?.length ? `It has: ${parts.join(', ')}.` : 'It has none.';
+      throw new UsageError(`${name} has no part "${unknown}". ${known}`);
+    }
   }
   return { names, sizeBytes, runs, dir: String(values['dir']), only, json };
 }
