@@ -32,6 +32,19 @@ describe('configuration', () => {
     expect(config.network.clusterKeyFile).toBe('/var/lib/quarry/cluster.key');
   });
 
+  test('accepts pieces one port higher than all else, or where it is told to', () => {
+    const bulkListen = (listen: string, more: object = {}): readonly string[] =>
+      loadConfig({ flags: { 'network.listen': listen, ...more } }).network.bulkListen;
+    expect(loadConfig().network.bulkListen).toEqual(['/ip4/0.0.0.0/tcp/4748']);
+    expect(bulkListen('/ip4/10.0.0.1/tcp/9,/ip6/::1/tcp/0')).toEqual(['/ip4/10.0.0.1/tcp/10', '/ip6/::1/tcp/0']);
+    expect(bulkListen('', {})).toEqual([]);
+    expect(bulkListen('/ip4/10.0.0.1/tcp/9', { 'network.bulkListen': '/ip4/10.1.0.1/tcp/7' })).toEqual([
+      '/ip4/10.1.0.1/tcp/7',
+    ]);
+    const tooHigh = errorOf(() => bulkListen('/ip4/10.0.0.1/tcp/65535'));
+    expect(tooHigh).toMatchObject({ code: 'CONFIG_BAD_VALUE', message: expect.stringContaining('network.bulkListen') });
+  });
+
   test('takes units from the file, and a flag wins over it', () => {
     const file = fileWith('[store]\nmaxBytes = "2GiB"\n[limits]\nuploadBytesPerSecond = "1Gbit/s"\n');
     expect(loadConfig({ file }).store.maxBytes).toBe(2 * 2 ** 30);

@@ -30,6 +30,8 @@ export interface BulkOptions {
   readonly idleTimeoutMs: number;
   /** A connection that no request used for so long is closed by who opened it; by the other side after four times as long. */
   readonly idleConnectionMs: number;
+  /** A connection that has brought so much is closed after its request and another opened: one key of AES-GCM is good for 2^24.5 records (RFC 8446, 5.5). */
+  readonly retireConnectionBytes: number;
   /** Requests of one peer that are served at once; more wait unread. */
   readonly maxServedPerPeer: number;
   /** Answers leave in parts of this size, two of them queued at most. */
@@ -47,12 +49,14 @@ export const bulkDefaults: Omit<BulkOptions, 'protocols'> = Object.freeze({
   connects: true,
   maxConnectionsPerPeer: 8,
   maxConnections: 2_048,
-  maxStrangers: 64,
-  connectTimeoutMs: 2_000,
+  // All hosts of a storm may come to a seeder at once.
+  maxStrangers: 1_024,
+  connectTimeoutMs: 3_000,
   retryFirstMs: 5_000,
   retryMaxMs: 300_000,
   idleTimeoutMs: 10_000,
   idleConnectionMs: 15_000,
+  retireConnectionBytes: 64 * 2 ** 30,
   maxServedPerPeer: 32,
   sendPartBytes: 256 * 1024,
 });

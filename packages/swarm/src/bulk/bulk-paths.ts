@@ -80,6 +80,7 @@ export function createBulkPaths(deps: BulkPathsDeps, options: BulkOptions): Bulk
         return await connectBulk(offer, { host: reached, port }, protocol, {
           signal,
           sendPartBytes: options.sendPartBytes,
+          retireBytes: options.retireConnectionBytes,
           onSent: (byteLength) => meter.sent(peer, byteLength),
           onReceived: (byteLength) => meter.received(peer, byteLength),
         });

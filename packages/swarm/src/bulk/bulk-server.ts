@@ -109,13 +109,13 @@ export async function createBulkServer(deps: BulkServerDeps, options: BulkOption
     if (!key || !socket.isSessionReused()) return refuse(socket, 'came without a key');
     converse(key.peer, socket);
   });
-  /** One port for both: a ticket begins with another byte than TLS. */
-  const onPlain = (socket: Socket): void => {
+  /** One port for both: a ticket begins with another byte than TLS. And who says nothing costs a socket, no TLS. */
+  const onFirstBytes = (socket: Socket): void => {
     socket.once('data', (first: Buffer) => {
       socket.pause();
       socket.unshift(first);
       if (first[0] === TLS_FIRST_BYTE) return void tls.emit('connection', socket);
-      if (first[0] !== TICKET_MARK) return refuse(socket, 'speaks another protocol');
+      if (first[0] !== TICKET_MARK || options.mode !== 'plain') return refuse(socket, 'speaks another protocol');
       converse(undefined, socket);
     });
   };
@@ -189,7 +189,7 @@ export async function createBulkServer(deps: BulkServerDeps, options: BulkOption
     const server = createServer({ noDelay: true, keepAlive: true });
     servers.push(server);
     server.on('connection', onConnection);
-    server.on('connection', options.mode === 'plain' ? onPlain : (socket) => tls.emit('connection', socket));
+    server.on('connection', onFirstBytes);
     try {
       server.listen({ host, port });
       await once(server, 'listening');

@@ -13,6 +13,8 @@ const MAX_QUEUED_PARTS = 2;
 
 export interface FrameSocketOptions {
   readonly sendPartBytes: number;
+  /** Not open for another request when so many bytes have come. Default: no limit. */
+  readonly retireBytes?: number | undefined;
   readonly onSent: (byteLength: number) => void;
   readonly onReceived: (byteLength: number) => void;
 }
@@ -49,6 +51,7 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
   let wakeWriter = (): void => {};
   const held: Uint8Array[] = [];
   let heldBytes = 0;
+  let receivedBytes = 0;
   const endListeners = new Set<(error: Error) => void>();
 
   const end = (error: Error): void => {
@@ -69,6 +72,10 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
     end(error);
   };
 
+  const count = (byteLength: number): void => {
+    receivedBytes += byteLength;
+    options.onReceived(byteLength);
+  };
   const advance = (current: Reader, byteLength: number): void => {
     current.filled += byteLength;
     current.onPart?.(current.filled); // may abort
@@ -87,7 +94,7 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
   /** `isBorrowed`: the chunk is overwritten by the next read. */
   const receive = (chunk: Uint8Array, isBorrowed: boolean): void => {
     if (ended) return;
-    options.onReceived(chunk.byteLength);
+    count(chunk.byteLength);
     if (!isExpected) return abort(violation('spoke out of turn'));
     const rest = feed(chunk);
     if (rest.byteLength === 0 || ended) return;
@@ -108,7 +115,7 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
       if (ended) return true;
       if (!lentTo || lentTo !== reader) receive(buffer.subarray(0, byteLength), true);
       else {
-        options.onReceived(byteLength);
+        count(byteLength);
         advance(lentTo, byteLength);
       }
       return true;
@@ -158,7 +165,7 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
 
   return {
     get isOpen() {
-      return !ended && socket.writable;
+      return !ended && socket.writable && receivedBytes < (options.retireBytes ?? Infinity);
     },
     expect(expected) {
       isExpected = expected;

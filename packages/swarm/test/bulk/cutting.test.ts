@@ -59,4 +59,18 @@ describe.for(['tls', 'plain'] as const)('bulk connections (%s)', (mode) => {
     }
     expect(asker.bulk()).toMatchObject({ fallbacks: 0 });
   });
+
+  test('are replaced when they have carried what one key is good for', async () => {
+    const asker = await startBulkNode(mode, {}, {}, { retireConnectionBytes: 2_500 });
+    const peer = await startBulkNode(mode);
+    await asker.dial(peer.peerId, peer.addresses());
+    peer.handle(PROTOCOL, { maxRequestBytes: 10 }, async () => new Uint8Array(1_000));
+    const open: number[] = [];
+    for (let i = 0; i < 6; i += 1) {
+      expect(await asker.request(peer.peerId, PROTOCOL, bytes('?'), { maxBytes: 1_000 })).toHaveLength(1_000);
+      open.push(asker.bulk().openConnections);
+    }
+    expect(open).toEqual([1, 1, 0, 1, 1, 0]);
+    expect(asker.bulk().fallbacks).toBe(0);
+  });
 });

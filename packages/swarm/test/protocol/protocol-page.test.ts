@@ -96,12 +96,13 @@ test('the page states the numbers of the origin budget as they are', () => {
 
 test('the page states the numbers of bulk connections as they are', () => {
   const { retryFirstMs, retryMaxMs, maxConnectionsPerPeer, maxConnections, maxStrangers } = bulkDefaults;
-  const { connectTimeoutMs, idleConnectionMs } = bulkDefaults;
+  const { connectTimeoutMs, idleConnectionMs, retireConnectionBytes } = bulkDefaults;
   for (const sentence of [
     `tried again after ${retryFirstMs / 1000} s, then twice as long, up to ${retryMaxMs / 1000} s`,
     `the latest ${2 * maxConnectionsPerPeer} count`,
     `to that name there are ${connectTimeoutMs / 1000} s.`,
     `${maxStrangers} are let in at once`,
+    `has brought ${retireConnectionBytes / 2 ** 30} GiB is replaced`,
     `twice ${maxConnectionsPerPeer} connections for each protocol; ${maxConnections} are open`,
     `not used for ${idleConnectionMs / 1000} s, the other side after ${(4 * idleConnectionMs) / 1000} s`,
   ]) {
