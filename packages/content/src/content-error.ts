@@ -1,5 +1,5 @@
-import { CodedError } from '@quarry/runtime';
-import type { CodedErrorOptions } from '@quarry/runtime';
+import { CodedError } from '@quarry/runtime/coded-error'; // and not all of it: threads that only encode load this, too
+import type { CodedErrorOptions } from '@quarry/runtime/coded-error';
 
 export type ContentErrorCode =
   /** Bytes that do not follow FORMAT.md: truncated, non-canonical, out of bounds, unknown version. */

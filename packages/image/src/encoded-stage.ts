@@ -2,6 +2,7 @@ import { chunksPerPieceFor } from '@quarry/content';
 import type { PackStage } from '@quarry/content';
 import { imageDefaults } from './options.ts';
 import type { Compute } from './threads/compute.ts';
+import { freeBytes } from './threads/free-bytes.ts';
 
 /** Consecutive chunks of a pack that were compressed together. */
 export interface EncodedChunks {
@@ -51,7 +52,8 @@ export function createEncodedStage(
     sums.storedBytes += frame?.length ?? plainBytes;
     if (frame) {
       sums.encodedPieces += 1;
-      return stage.appendFrame(frame, plainBytes, { signal });
+      await stage.appendFrame(frame, plainBytes, { signal });
+      return freeBytes(frame);
     }
     const parts = plain.flatMap((view) => partsOf(view, imageDefaults.writeBytes));
     await Promise.all(parts.map((part) => stage.append([part], { signal })));

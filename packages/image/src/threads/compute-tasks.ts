@@ -1,5 +1,6 @@
 import { digestOf, isZero } from '@quarry/content/chunk-bytes';
 import type { CopyTask } from './copy-chunks.ts';
+import { freeBytes } from './free-bytes.ts';
 import { writeViews } from './write-views.ts';
 import type { WriteFailure, WriteTask } from './write-views.ts';
 
@@ -102,9 +103,12 @@ async function encode({ parts }: EncodeTask): Promise<Uint8Array | undefined> {
   return exactly(encodePiece(only && parts.length === 1 ? only : joined(parts)));
 }
 
-/** In a buffer of its own: zlib's is as large as the plain bytes, and would be kept, or cloned to another thread, with all of that. */
+/** In a buffer of its own: zlib's may be larger, and would be kept, or cloned to another thread, with all of it. */
 function exactly<Bytes extends Uint8Array | undefined>(bytes: Bytes): Bytes | Uint8Array {
-  return bytes && new Uint8Array(bytes);
+  if (bytes === undefined || bytes.byteLength === bytes.buffer.byteLength) return bytes;
+  const copy = new Uint8Array(bytes);
+  freeBytes(bytes);
+  return copy;
 }
 
 /** Used again: a fresh megabyte for each piece costs as much as its copy. */
@@ -133,10 +137,12 @@ async function encodeAgain({ frame: whole, pieceBytes }: EncodeAgainTask): Promi
     pieceBytes.reduce((sum, length) => sum + length, 0),
   );
   let at = 0;
-  return pieceBytes.map((length) => {
+  const pieces = pieceBytes.map((length) => {
     const piece = plain.subarray(at, at + length);
     at += length;
-    const frame = encodePiece(piece);
-    return { bytes: exactly(frame ?? piece), isFrame: frame !== undefined };
+    const frame = exactly(encodePiece(piece));
+    return { bytes: frame ?? new Uint8Array(piece), isFrame: frame !== undefined };
   });
+  freeBytes(plain);
+  return pieces;
 }

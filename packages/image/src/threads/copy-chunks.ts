@@ -2,6 +2,7 @@ import { readSync, writeSync } from 'node:fs';
 import { digestOf } from '@quarry/content/chunk-bytes';
 import { decodePiece } from '@quarry/content/piece-encoding';
 import { imageDefaults } from '../options.ts';
+import { freeBytes } from './free-bytes.ts';
 
 /** Chunks to be read from one file, hashed and written to another, while they are in the core's cache. For other threads: it waits for both disks. */
 export interface CopyTask {
@@ -61,10 +62,12 @@ function copyFrame(from: number, to: number, part: CopyPart): boolean {
   const read = frame.subarray(0, frameBytes);
   if (!readFully(from, read, position)) return false;
   const bytes = lengths.reduce((sum, length) => sum + length, 0);
-  const chunks = decodePiece(read, plainBytes).subarray(skippedBytes, skippedBytes + bytes);
-  if (!hasDigests(chunks, lengths, digests)) return false;
-  writeFully(to, chunks, offset);
-  return true;
+  const plain = decodePiece(read, plainBytes);
+  const chunks = plain.subarray(skippedBytes, skippedBytes + bytes);
+  const isGood = hasDigests(chunks, lengths, digests);
+  if (isGood) writeFully(to, chunks, offset);
+  freeBytes(plain);
+  return isGood;
 }
 
 function hasDigests(bytes: Uint8Array, lengths: readonly number[], digests: Uint8Array): boolean {
