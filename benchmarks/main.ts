@@ -7,14 +7,26 @@ import { parseArgs } from 'node:util';
 import { parseBytes } from '@quarry/runtime';
 import type { Bench } from './bench.ts';
 import { hash } from './hash/hash.ts';
+import { encoding } from './encoding/encoding.ts';
 import { ingest } from './image/ingest.ts';
 import { inventory } from './inventory/inventory.ts';
+import { limits } from './limits/limits.ts';
 import { rebuild } from './image/rebuild.ts';
 import { store } from './store/store.ts';
 import { storms } from './storms.ts';
 import { transfer } from './transfer/transfer.ts';
 
-const benches: Readonly<Record<string, Bench>> = { transfer, ingest, rebuild, store, hash, inventory, storms };
+const benches: Readonly<Record<string, Bench>> = {
+  transfer,
+  ingest,
+  rebuild,
+  store,
+  hash,
+  inventory,
+  storms,
+  encoding,
+  limits,
+};
 
 const usage = `Usage: npm run bench -- NAME… [options]
 
