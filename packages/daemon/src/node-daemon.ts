@@ -150,6 +150,7 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         expectedHash,
         exceptManifests,
         ingestInto: deps.domain,
+        encoding: deps.encoding,
         onProgress: (progress) =>
           onProgress?.({
             step: progress.phase,
