@@ -173,7 +173,7 @@ export const settings: Settings = {
     kind: size,
     default: 64 * 2 ** 20,
     flag: 'memory',
-    doc: 'Memory for pieces under way: half of it for those that are received and read from the origin, half for those that are sent. When a half is full, others wait. At least one piece goes whatever its size. Beside it connections have buffers of their own.',
+    doc: 'Memory for pieces under way: half of it for those that are received and read from the origin, half for those that are sent. When a half is full, others wait. At least one piece goes whatever its size. A piece takes its memory for as long as it is under way, so a seeder of many slow hosts may need more. Beside it connections have buffers of their own.',
   },
   'limits.giveUpMs': {
     kind: duration,
