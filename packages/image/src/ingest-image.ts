@@ -28,7 +28,7 @@ import { createImageHasher } from './image-hasher.ts';
 import type { ImageHasher } from './image-hasher.ts';
 import { imageDefaults } from './options.ts';
 import { readAhead } from './read-ahead.ts';
-import { createCompute } from './threads/compute.ts';
+import { createCompute, threadsForIngest } from './threads/compute.ts';
 import type { Compute } from './threads/compute.ts';
 
 export interface IngestDeps {
@@ -115,7 +115,7 @@ export async function ingestImage(
   const domains = source.domain === publicDomain ? [publicDomain] : [source.domain, publicDomain];
   checkHashes(source);
   const algorithm = source.expectedHash?.algorithm ?? source.hash;
-  const compute = deps.compute ?? createCompute();
+  const compute = deps.compute ?? createCompute({ maxThreads: threadsForIngest(options.encoding ?? 'off') });
   const placer = createChunkPlacer(
     { store, compute },
     { domain: source.domain, domains, encoding: options.encoding, signal },

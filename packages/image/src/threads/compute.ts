@@ -40,6 +40,16 @@ export interface ComputeOptions {
   readonly maxThreads?: number | undefined;
 }
 
+/**
+ * How many threads an ingest uses by itself. One core is left to the calling thread, which has as much to do as a thread that hashes and writes: on two
+ * cores a second such thread cost 0.4 CPU s/GB and made nothing faster. Compressing is another matter.
+ */
+export function threadsForIngest(encoding: 'off' | 'zstd'): number {
+  return encoding === 'off'
+    ? Math.max(1, Math.min(availableParallelism() - 1, imageDefaults.maxThreads))
+    : defaultThreads();
+}
+
 export function createCompute({ maxThreads = defaultThreads() }: ComputeOptions = {}): Compute {
   let inlineBytes = 0;
   const pool: ThreadPool | undefined =
