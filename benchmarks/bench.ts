@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly directory: string;
   /** Names of parts that are run alone; empty: all. */
   readonly only: readonly string[];
+  /** How long a benchmark lasts that is measured by time; undefined: as long as it thinks right. */
+  readonly minutes?: number | undefined;
   readonly signal: AbortSignal;
   /** For a person to see that something happens; goes to standard error. */
   readonly tell: (line: string) => void;
@@ -25,6 +27,8 @@ export interface Report {
   readonly text: string;
   /** For the line of JSON. */
   readonly figures: object;
+  /** False: what was looked for was found, and the command ends with exit code 1. */
+  readonly isGood?: boolean;
 }
 
 /** One run of one contestant. */

@@ -11,7 +11,9 @@ import { encoding } from './encoding/encoding.ts';
 import { ingest } from './image/ingest.ts';
 import { inventory } from './inventory/inventory.ts';
 import { limits } from './limits/limits.ts';
+import { memory } from './memory/memory.ts';
 import { rebuild } from './image/rebuild.ts';
+import { soak } from './memory/soak.ts';
 import { store } from './store/store.ts';
 import { storms } from './storms.ts';
 import { transfer } from './transfer/transfer.ts';
@@ -26,6 +28,8 @@ const benches: Readonly<Record<string, Bench>> = {
   storms,
   encoding,
   limits,
+  memory,
+  soak,
 };
 
 const usage = `Usage: npm run bench -- NAME… [options]
@@ -43,6 +47,7 @@ Options:
   --runs N      rounds; the median counts (default 5)
   --dir DIR     where files are made, and removed again (default: the system's temporary directory)
   --only NAMES  of a benchmark with many parts: these alone, separated by commas
+  --minutes N   of soak: how long (default 10)
   --json FILE   write the figures there
   --help        this`;
 
@@ -55,6 +60,7 @@ interface Arguments {
   readonly dir: string;
   readonly only: readonly string[];
   readonly json: string | undefined;
+  readonly minutes: number | undefined;
 }
 
 function parse(args: readonly string[]): Arguments | 'help' {
@@ -69,6 +75,7 @@ function parse(args: readonly string[]): Arguments | 'help' {
         dir: { type: 'string', default: tmpdir() },
         only: { type: 'string', default: '' },
         json: { type: 'string' },
+        minutes: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -88,6 +95,8 @@ function parse(args: readonly string[]): Arguments | 'help' {
   if (!Number.isInteger(runs) || runs < 1)
     throw new UsageError(`--runs takes a whole number from 1, not "${String(values['runs'])}".`);
   const json = values['json'] === undefined ? undefined : String(values['json']);
+  const minutes = values['minutes'] === undefined ? undefined : Number(values['minutes']);
+  if (minutes !== undefined && !(minutes > 0)) throw new UsageError('--minutes takes a number above 0.');
   const only = String(values['only'])
     .split(',')
     .filter((part) => part !== '');
@@ -99,7 +108,7 @@ function parse(args: readonly string[]): Arguments | 'help' {
       throw new UsageError(`${name} has no part "${unknown}". ${known}`);
     }
   }
-  return { names, sizeBytes, runs, dir: String(values['dir']), only, json };
+  return { names, sizeBytes, runs, dir: String(values['dir']), only, json, minutes };
 }
 
 function commit(): string {
@@ -122,15 +131,17 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(signal));
   const directory = await mkdtemp(join(given.dir, 'quarry-bench-'));
   const reports = [];
+  let isGood = true;
   try {
     for (const name of given.names) {
-      const { sizeBytes, runs, only } = given;
+      const { sizeBytes, runs, only, minutes } = given;
       const tell = (line: string): void => console.error(`${name}: ${line}`);
       const report = await (benches[name] as Bench).run({
         sizeBytes,
         runs,
         directory,
         only,
+        minutes,
         signal: stop.signal,
         tell,
       });
@@ -138,6 +149,7 @@ async function main(): Promise<number> {
       console.log(`${name}\n\n${report.text}\n`);
       console.log(`${JSON.stringify(figures)}\n`);
       reports.push(figures);
+      isGood &&= report.isGood ?? true;
     }
   } catch (error) {
     if (stop.signal.aborted) return 130;
@@ -149,7 +161,7 @@ async function main(): Promise<number> {
   if (given.json !== undefined) {
     await writeFile(given.json, `${JSON.stringify(reports.length === 1 ? reports[0] : reports, undefined, 2)}\n`);
   }
-  return 0;
+  return isGood ? 0 : 1;
 }
 
 try {

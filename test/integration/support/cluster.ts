@@ -31,7 +31,10 @@ export interface Member {
 }
 
 export interface ClusterOptions {
+  /** What is run instead of the sources, after flags of Node itself. */
   readonly command?: readonly string[];
+  /** Where its directory is made; the system's temporary one. */
+  readonly directory?: string;
 }
 
 export interface Outcome {
@@ -43,10 +46,12 @@ export interface Outcome {
 export const mainScript: string = fileURLToPath(new URL('../../../packages/daemon/src/main.ts', import.meta.url));
 const WITHIN_MS = 60_000;
 
-/** `command`: what is run instead of the sources, after flags of Node itself. */
-export async function createCluster({ command = [mainScript] }: ClusterOptions = {}): Promise<Cluster> {
+export async function createCluster({
+  command = [mainScript],
+  directory = tmpdir(),
+}: ClusterOptions = {}): Promise<Cluster> {
   const [script = mainScript, ...leading] = command;
-  const root = await mkdtemp(join(tmpdir(), 'quarry-it-'));
+  const root = await mkdtemp(join(directory, 'quarry-it-'));
   const keyFile = join(root, 'cluster.key');
   const children = new Set<Child>();
   const signal = new AbortController().signal;
