@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { daemonEnvironment, daemonFlags } from '../tools/bundle.ts';
 import { missingEntries } from '../tools/complete-lock.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -49,3 +50,13 @@ test('a package for another platform that npm left out of the lock is put back w
     },
   });
 });
+
+test.for(['node', 'seeder'])(
+  'the %s that systemd runs is the bundle, with the flags that the benchmarks measure it with',
+  (role) => {
+    const unit = readFileSync(join(root, `deploy/systemd/quarry-${role}.service`), 'utf8');
+    expect(unit).toContain(`node ${daemonFlags.join(' ')} /opt/quarry/dist/quarry.mjs `);
+    const environment = Object.entries(daemonEnvironment).map(([name, value]) => `${name}=${value}`);
+    expect(unit).toContain(`Environment=${environment.join(' ')}\n`);
+  },
+);

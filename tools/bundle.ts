@@ -27,6 +27,12 @@ const NATIVE = ['@napi-rs/blake-hash', 'blake3', 'classic-level'];
  */
 export const daemonFlags: readonly string[] = ['--max-semi-space-size=1', '--optimize-for-size'];
 
+/** Settings of glibc's allocator for it, as there: one arena for all threads instead of one for each, and what is free at the end is given back. */
+export const daemonEnvironment: Readonly<Record<string, string>> = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
+
 /** Writes the bundle into `directory`, which is emptied first. */
 export async function makeBundle(directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });

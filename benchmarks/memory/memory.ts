@@ -4,7 +4,7 @@ import { silentLogger, systemClock } from '@quarry/runtime';
 import { createDiskStore } from '@quarry/store';
 import { createCluster, mainScript } from '../../test/integration/support/cluster.ts';
 import type { Member } from '../../test/integration/support/cluster.ts';
-import { daemonFlags, makeBundle } from '../../tools/bundle.ts';
+import { daemonEnvironment, daemonFlags, makeBundle } from '../../tools/bundle.ts';
 import { median } from '../bench.ts';
 import type { Bench, BenchOptions, Report } from '../bench.ts';
 import { readProcessMemory } from './process-memory.ts';
@@ -42,6 +42,7 @@ async function commandOf(part: string): Promise<readonly string[]> {
 export async function bundled(): Promise<readonly string[]> {
   const directory = resolve(import.meta.dirname, '../../node_modules/.cache/quarry-bench-bundle');
   await makeBundle(directory);
+  Object.assign(process.env, daemonEnvironment); // for the processes that are started from here on
   return [...daemonFlags, join(directory, 'quarry.mjs')];
 }
 
