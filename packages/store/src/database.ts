@@ -114,7 +114,10 @@ export async function openDatabase(
         from = { gt: last[0] };
       }
     },
-    reopen,
+    async reopen() {
+      if (isClosed) throw closedError(location);
+      await reopen();
+    },
     async close() {
       isClosed = true;
       await healing?.catch(() => {}); // whoever caused it was told
