@@ -11,6 +11,12 @@ interface Known {
   heardAtMs: number;
 }
 
+interface Holders {
+  /** Each message brings the id as a text of its own: this one is kept for all who have the pack. */
+  readonly pack: PackId;
+  readonly known: Map<PeerId, Known>;
+}
+
 /** What a member says of a pack has changed. `before`: what it said last, if it had said anything. */
 export interface HaveNews {
   readonly pack: PackId;
@@ -35,22 +41,22 @@ export interface HaveTable {
 }
 
 export function createHaveTable(options: { readonly maxPacksPerPeer: number }): HaveTable {
-  const byPack = new Map<PackId, Map<PeerId, Known>>();
+  const byPack = new Map<PackId, Holders>();
   const byPeer = new Map<PeerId, Set<PackId>>();
   const wants = new Map<PeerId, { sequence: number; names: ReadonlySet<string> }>();
   let size = 0;
 
   const remove = (peer: PeerId, pack: PackId): void => {
     const holders = byPack.get(pack);
-    if (!holders?.delete(peer)) return;
+    if (!holders?.known.delete(peer)) return;
     size -= 1;
-    if (holders.size === 0) byPack.delete(pack);
+    if (holders.known.size === 0) byPack.delete(pack);
     const packs = byPeer.get(peer);
     packs?.delete(pack);
     if (packs?.size === 0) byPeer.delete(peer);
   };
   const put = (peer: PeerId, { pack, set }: PackHave, sequence: number, nowMs: number): HaveNews | undefined => {
-    const known = byPack.get(pack)?.get(peer);
+    const known = byPack.get(pack)?.known.get(peer);
     if (known) {
       if (sequence < known.sequence) return undefined;
       const news = isSame(known.set, set) ? undefined : { pack, before: known.set };
@@ -60,9 +66,10 @@ export function createHaveTable(options: { readonly maxPacksPerPeer: number }): 
     }
     const packs = byPeer.get(peer) ?? new Set<PackId>();
     if (packs.size >= options.maxPacksPerPeer) return undefined;
-    byPeer.set(peer, packs.add(pack));
-    const holders = byPack.get(pack) ?? new Map<PeerId, Known>();
-    byPack.set(pack, holders.set(peer, { set, sequence, heardAtMs: nowMs }));
+    const holders = byPack.get(pack) ?? { pack, known: new Map<PeerId, Known>() };
+    byPeer.set(peer, packs.add(holders.pack));
+    byPack.set(holders.pack, holders);
+    holders.known.set(peer, { set, sequence, heardAtMs: nowMs });
     size += 1;
     return isEmptyPieceSet(set) ? undefined : { pack, before: undefined };
   };
@@ -84,14 +91,14 @@ export function createHaveTable(options: { readonly maxPacksPerPeer: number }): 
     expire(nowMs, maxAgeMs) {
       const old: { peer: PeerId; pack: PackId }[] = [];
       for (const [pack, holders] of byPack) {
-        for (const [peer, { heardAtMs }] of holders) if (nowMs - heardAtMs > maxAgeMs) old.push({ peer, pack });
+        for (const [peer, { heardAtMs }] of holders.known) if (nowMs - heardAtMs > maxAgeMs) old.push({ peer, pack });
       }
       for (const { peer, pack } of old) remove(peer, pack);
       return old;
     },
-    find: (peer, pack) => byPack.get(pack)?.get(peer)?.set,
+    find: (peer, pack) => byPack.get(pack)?.known.get(peer)?.set,
     *holders(pack) {
-      for (const [peer, { set }] of byPack.get(pack) ?? []) if (!isEmptyPieceSet(set)) yield [peer, set];
+      for (const [peer, { set }] of byPack.get(pack)?.known ?? []) if (!isEmptyPieceSet(set)) yield [peer, set];
     },
     wanters(pack) {
       const name = wantName(pack);

@@ -15,9 +15,14 @@ export interface PieceSet {
   readonly partial: readonly { readonly piece: number; readonly mask: number }[];
 }
 
-export const emptyPieceSet: PieceSet = Object.freeze({ whole: new Uint8Array(0), partial: Object.freeze([]) });
+const NONE: PieceSet['partial'] = Object.freeze([]);
+
+export const emptyPieceSet: PieceSet = Object.freeze({ whole: new Uint8Array(0), partial: NONE });
 
 const MAX_WHOLE_BYTES = limits.maxPiecesPerPack / 8;
+
+/** Of a full pack, all of it: what members say of most packs, kept once for all of them. */
+const fullPieceSet: PieceSet = Object.freeze({ whole: new Uint8Array(MAX_WHOLE_BYTES).fill(0xff), partial: NONE });
 
 export function pieceSetOf(masks: PieceMasks, shape: PackShape): PieceSet {
   const whole = new Uint8Array(MAX_WHOLE_BYTES);
@@ -101,7 +106,8 @@ export function readPieceSet(reader: ByteReader): PieceSet {
     last = piece;
     partial.push({ piece, mask });
   }
-  return { whole, partial };
+  if (count > 0) return { whole, partial };
+  return Buffer.compare(whole, fullPieceSet.whole) === 0 ? fullPieceSet : { whole, partial: NONE };
 }
 
 function isWhole(set: Pick<PieceSet, 'whole'>, piece: number): boolean {
