@@ -1,4 +1,5 @@
 // How much memory does an idle node take among 20 others, and how long does it take to open a store of a TiB?
+import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { silentLogger, systemClock } from '@quarry/runtime';
 import { createDiskStore } from '@quarry/store';
@@ -25,7 +26,7 @@ export const memory: Bench = {
   async run(options) {
     const parts = options.only.length > 0 ? options.only : ['bundle'];
     const reports: Report[] = [];
-    for (const part of parts) reports.push(await measure(part, await commandOf(part), options));
+    for (const part of parts) reports.push(await measure(part, await commandOf(part, options.directory), options));
     return {
       text: reports.map(({ text }) => text).join('\n\n'),
       figures: Object.assign({}, ...reports.map(({ figures }) => figures)) as object,
@@ -34,16 +35,17 @@ export const memory: Bench = {
 };
 
 /** The bundle is run as on a host; the sources as `npm run quarry` does. */
-async function commandOf(part: string): Promise<readonly string[]> {
-  return part === 'source' ? [mainScript] : await bundled();
+async function commandOf(part: string, directory: string): Promise<readonly string[]> {
+  return part === 'source' ? [mainScript] : await bundled(directory);
 }
 
-/** Below node_modules, so that native add-ons are found as they are from dist/. */
-export async function bundled(): Promise<readonly string[]> {
-  const directory = resolve(import.meta.dirname, '../../node_modules/.cache/quarry-bench-bundle');
-  await makeBundle(directory);
+/** The daemon as a host runs it. In a directory of this run's own: what runs from a bundle must not have another put in its place. */
+export async function bundled(directory: string): Promise<readonly string[]> {
+  await makeBundle(join(directory, 'dist'));
+  // beside it, as on a host: native add-ons are looked for there
+  await symlink(resolve(import.meta.dirname, '../../node_modules'), join(directory, 'node_modules'));
   Object.assign(process.env, daemonEnvironment); // for the processes that are started from here on
-  return [...daemonFlags, join(directory, 'quarry.mjs')];
+  return [...daemonFlags, join(directory, 'dist', 'quarry.mjs')];
 }
 
 async function measure(part: string, command: readonly string[], options: BenchOptions): Promise<Report> {

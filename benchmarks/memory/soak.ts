@@ -14,6 +14,7 @@ import { trendOf } from './trend.ts';
 import type { TimedSample, Trend } from './trend.ts';
 
 const DEFAULT_MINUTES = 10;
+const MIN_MINUTES = 2;
 const SAMPLE_MS = 2_000;
 /** Of the time: buffers, compiled code and the heap reach their sizes in it. */
 const WARM_UP = 1 / 3;
@@ -40,7 +41,9 @@ export const soak: Bench = {
   about: 'a node that receives and serves without end: memory, open files and disk must stay (--minutes, --size)',
   parts: [],
   async run(options) {
-    const cluster = await createCluster({ command: await bundled(), directory: options.directory });
+    if ((options.minutes ?? DEFAULT_MINUTES) < MIN_MINUTES)
+      throw new RangeError(`a soak of less than ${MIN_MINUTES} minutes tells nothing`);
+    const cluster = await createCluster({ command: await bundled(options.directory), directory: options.directory });
     try {
       return await soakIn(cluster, options);
     } finally {
