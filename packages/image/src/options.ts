@@ -6,7 +6,7 @@ export const imageDefaults: ImageDefaults = Object.freeze({
   maxReadAheadBytes: 4 * 1024 * 1024,
   maxUnwrittenBytes: 12 * 1024 * 1024,
   maxThreads: 4,
-  maxHeldBytes: 32 * 1024 * 1024,
+  maxHeldBytes: 16 * 1024 * 1024,
   threadsFromBytes: 4 * 1024 * 1024,
   writeBytes: 448 * 1024,
   concurrentWrites: 2,
@@ -37,7 +37,10 @@ export interface ImageDefaults {
   readonly maxUnwrittenBytes: number;
   /** Threads that hash and encode, at most, however many cores there are: four keep up with any disk. */
   readonly maxThreads: number;
-  /** Compressed chunks that are held until it is known how many make a piece: those of some 1,300 chunks, more than most changed disks have. */
+  /**
+   * Compressed chunks that are held until it is known how many make a piece: those of some 650 chunks. Where there are more, and the pack stays small after
+   * all, the store compresses them anew, on its own thread.
+   */
   readonly maxHeldBytes: number;
   /** What is done on the calling thread before any other is begun: beginning one takes as long as hashing 100 MB. */
   readonly threadsFromBytes: number;

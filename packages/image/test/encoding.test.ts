@@ -126,7 +126,7 @@ describe('an ingest that encodes pieces', () => {
   test('holds no more than it may of what could be regrouped', async () => {
     const node = createTestNode();
     const { store, packs } = recording(node.store);
-    // Noise is held plain, so 40 MiB of it are more than may be held; the frames before it go out as they are.
+    // Noise is held plain, so 40 MiB of it are more than is held; the frames before it go out as they are.
     const image = Buffer.concat([textDisk(64), incompressible(640 * CHUNK), textDisk(16)]);
     const { report } = await ingestEncoded({ ...node, store }, image, false);
     expect(packs[0]?.[0]).toEqual({ plainBytes: 16 * CHUNK, isFrame: true });
