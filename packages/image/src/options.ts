@@ -8,6 +8,7 @@ export const imageDefaults: ImageDefaults = Object.freeze({
   maxThreads: 4,
   maxHeldBytes: 16 * 1024 * 1024,
   threadsFromBytes: 4 * 1024 * 1024,
+  threadIdleMs: 60_000,
   writeBytes: 448 * 1024,
   concurrentWrites: 2,
   threadWriteBytes: 4 * 448 * 1024,
@@ -44,6 +45,8 @@ export interface ImageDefaults {
   readonly maxHeldBytes: number;
   /** What is done on the calling thread before any other is begun: beginning one takes as long as hashing 100 MB. */
   readonly threadsFromBytes: number;
+  /** How long threads that several operations share are kept with nothing to do: each takes some 15 MB. */
+  readonly threadIdleMs: number;
   /**
    * Bytes per write, and writes under way at once. From 512 KiB on the kernel takes folios so large that a virtual machine has to get them from its host:
    * 2.5 s for 1 GiB instead of 0.5 (ext4, Linux 6.18). A file takes one write at a time; the second is there to begin when the first ends.

@@ -27,7 +27,7 @@ export type { SingleFlight } from './single-flight.ts';
 export { createSemaphore } from './semaphore.ts';
 export type { Semaphore } from './semaphore.ts';
 export { createThreadPool } from './thread-pool.ts';
-export type { ThreadPool, ThreadPoolOptions } from './thread-pool.ts';
+export type { RunOptions, ThreadPool, ThreadPoolOptions } from './thread-pool.ts';
 export { createTokenBucket } from './token-bucket.ts';
 export type { TokenBucket } from './token-bucket.ts';
 export { formatBytes, formatDuration, formatRate, parseBytes, parseDuration, parseRate } from './units.ts';

@@ -3,11 +3,17 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createThreadPool } from '../src/thread-pool.ts';
-import type { ThreadPool } from '../src/thread-pool.ts';
+import type { ThreadPool, ThreadPoolOptions } from '../src/thread-pool.ts';
+import { createVirtualClock } from '../src/virtual-clock.ts';
 
 const script = new URL('./processes/any-thread.ts', import.meta.url);
 
-function anyPool(maxThreads: number, started: Worker[] = [], thread: URL = script): ThreadPool {
+function anyPool(
+  maxThreads: number,
+  started: Worker[] = [],
+  thread: URL = script,
+  idle?: ThreadPoolOptions['idle'],
+): ThreadPool {
   const pool = createThreadPool({
     start: () => {
       const worker = new Worker(thread);
@@ -16,6 +22,7 @@ function anyPool(maxThreads: number, started: Worker[] = [], thread: URL = scrip
     },
     maxThreads,
     diedError: (cause) => new Error('died', { cause }),
+    idle,
   });
   onTestFinished(() => pool.close());
   return pool;
@@ -35,6 +42,30 @@ describe('a thread pool', () => {
     const pool = anyPool(4, started);
     for (let say = 0; say < 10; say += 1) expect(await pool.run({ say })).toBe(say);
     expect(started.length).toBe(1);
+  });
+
+  test('begins what goes first before all that waits, in order', async () => {
+    const pool = anyPool(1);
+    const done: unknown[] = [];
+    const run = (say: string, goesFirst = false) => pool.run({ say }, { goesFirst }).then((reply) => done.push(reply));
+    // two are with the thread already
+    await Promise.all([run('a'), run('b'), run('c'), run('d'), run('e', true), run('f', true)]);
+    expect(done).toEqual(['a', 'b', 'e', 'f', 'c', 'd']);
+  });
+
+  test('ends a thread that has had nothing to do for long, and begins another for the next task', async () => {
+    const clock = createVirtualClock();
+    const started: Worker[] = [];
+    const pool = anyPool(1, started, script, { clock, timeoutMs: 100 });
+    expect(await pool.run({ say: 1 })).toBe(1);
+    await clock.advance(99);
+    expect(await pool.run({ say: 2 })).toBe(2);
+    await clock.advance(99);
+    expect({ isReady: pool.isReady, pending: clock.pending }).toEqual({ isReady: true, pending: 1 });
+    await clock.advance(1);
+    expect({ isReady: pool.isReady, pending: clock.pending }).toEqual({ isReady: false, pending: 0 });
+    expect(await pool.run({ say: 3 })).toBe(3);
+    expect(started.length).toBe(2);
   });
 
   test('rejects what fails there, and goes on', async () => {

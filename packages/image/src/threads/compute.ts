@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { createThreadPool } from '@quarry/runtime';
-import type { ThreadPool } from '@quarry/runtime';
+import type { Clock, ThreadPool } from '@quarry/runtime';
 import { ImageError, messageOf } from '../image-error.ts';
 import { imageDefaults } from '../options.ts';
 import { DIGEST_BYTES, perform } from './compute-tasks.ts';
@@ -38,6 +38,8 @@ export interface Compute {
 export interface ComputeOptions {
   /** 0: everything on the calling thread. Default: as many as there are cores, 4 at most. */
   readonly maxThreads?: number | undefined;
+  /** For one that outlives its operations: ends threads that have had nothing to do for a minute. Default: they end with `close`. */
+  readonly clock?: Clock | undefined;
 }
 
 /**
@@ -50,12 +52,17 @@ export function threadsForIngest(encoding: 'off' | 'zstd'): number {
     : defaultThreads();
 }
 
-export function createCompute({ maxThreads = defaultThreads() }: ComputeOptions = {}): Compute {
+export function createCompute({ maxThreads = defaultThreads(), clock }: ComputeOptions = {}): Compute {
   let inlineBytes = 0;
   const pool: ThreadPool | undefined =
     maxThreads === 0
       ? undefined
-      : createThreadPool({ start: () => startThread('compute-worker'), maxThreads, diedError });
+      : createThreadPool({
+          start: () => startThread('compute-worker'),
+          maxThreads,
+          diedError,
+          idle: clock && { clock, timeoutMs: imageDefaults.threadIdleMs },
+        });
 
   async function run<Kind extends ComputeTask['kind']>(
     task: ComputeTask & { readonly kind: Kind },
@@ -85,7 +92,7 @@ export function createCompute({ maxThreads = defaultThreads() }: ComputeOptions 
       return pool?.isReady ?? false;
     },
     async write(task) {
-      const failure = (await pool?.run({ ...task, kind: 'write' })) as WriteFailure | undefined;
+      const failure = (await pool?.run({ ...task, kind: 'write' }, { goesFirst: true })) as WriteFailure | undefined;
       if (failure) throw Object.assign(new Error(failure.message), { code: failure.code });
     },
     async copy(task) {
