@@ -1,11 +1,12 @@
 /**
  * The composition root: the one place that knows every implementation. Read it from top to bottom to know what a running node is made of:
- * identity → store → network → swarm → origin → daemon → control socket; closed in the opposite order.
+ * identity → store → threads → network → swarm → origin → daemon → control socket; closed in the opposite order.
  */
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digestBackend, domain } from '@quarry/content';
 import type { Origin } from '@quarry/content';
+import { createCompute } from '@quarry/image';
 import { createDirectoryOrigin, createGlanceOrigin, createGlanceStoreOrigin, createHttpOrigin } from '@quarry/origin';
 import { createLifecycle, systemClock, systemRandom } from '@quarry/runtime';
 import type { Lifecycle, Logger } from '@quarry/runtime';
@@ -86,6 +87,8 @@ async function compose(
     : await loadClusterKey(config.network.clusterKeyFile);
   const store = await createDiskStore(base, { directory: storeDirectory });
   lifecycle.onClose('the store', () => store.close());
+  const compute = createCompute({ clock: systemClock });
+  lifecycle.onClose('compute threads', () => compute.close());
   const banned = await loadBannedPeers(join(dataDirectory, 'banned.json'), base);
   lifecycle.onClose('the list of banned peers', () => banned.settled());
   const libp2p = await createLibp2pNetwork(
@@ -124,6 +127,7 @@ async function compose(
     networkFigures: () => networkFigures(libp2p, bulkNetwork),
     store: store.packs,
     catalog: store.images,
+    compute,
     swarm,
     swarmView: swarm,
     origin,

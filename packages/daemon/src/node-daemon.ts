@@ -22,7 +22,7 @@ import type {
   Swarm,
 } from '@quarry/content';
 import { createSourcePool, fetchImage, ingestImage, rebuildImage } from '@quarry/image';
-import type { Trust } from '@quarry/image';
+import type { Compute, Trust } from '@quarry/image';
 import { errorCode, isCodedError } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
 import type {
@@ -74,6 +74,8 @@ export interface NodeDaemonDeps {
   readonly networkFigures: () => NetworkView;
   readonly store: PackStore;
   readonly catalog: ImageCatalog;
+  /** The threads of all ingests and rebuilds: begun by the first that is large enough. */
+  readonly compute: Compute;
   readonly swarm: Swarm;
   readonly swarmView: SwarmView;
   readonly origin: Origin | undefined;

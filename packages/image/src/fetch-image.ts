@@ -20,6 +20,7 @@ import { fetchChunks } from './fetch-chunks.ts';
 import type { ChunkFetchReport } from './fetch-chunks.ts';
 import { findImage } from './find-image.ts';
 import type { FindDeps, FoundManifest } from './find-image.ts';
+import type { Compute } from './threads/compute.ts';
 import { getDescriptors } from './get-descriptors.ts';
 import { ImageError, storeFailure } from './image-error.ts';
 import { ingestFromOrigin } from './ingest-from-origin.ts';
@@ -30,6 +31,8 @@ export interface FetchImageDeps extends FindDeps {
   readonly swarm: Swarm;
   /** Signs what is ingested from the origin because nobody had it. Its own records are always trusted. */
   readonly signer: Signer;
+  /** As IngestDeps has it. */
+  readonly compute?: Compute | undefined;
 }
 
 export interface FetchImageOptions {
