@@ -75,6 +75,7 @@ export function createThreadPool({ start, maxThreads, diedError, idle }: ThreadP
   let cannotStart = false;
 
   const release = (thread: Thread): void => {
+    if (isClosed) return; // its end is waited for, by what may be the last that keeps the process alive
     thread.worker.unref();
     thread.cancelEnd();
     if (!idle) return;

@@ -122,4 +122,10 @@ describe('a thread pool', () => {
     const { stdout, status } = spawnSync(process.execPath, [user], { encoding: 'utf8' });
     expect({ stdout, status }).toEqual({ stdout: 'done\n', status: 0 });
   });
+
+  test('is closed also while its thread starts', () => {
+    const closer = fileURLToPath(new URL('./processes/pool-closer.ts', import.meta.url));
+    const { stdout, status } = spawnSync(process.execPath, [closer], { encoding: 'utf8' });
+    expect({ stdout, status }).toEqual({ stdout: 'closed\n', status: 0 });
+  });
 });
