@@ -8,6 +8,8 @@ const PAUSE_BACKLOG_BYTES = 64 * 1024;
 const MAX_BACKLOG_BYTES = 1024 * 1024;
 /** The largest record of TLS. Small pieces before larger ones are put into one with their beginning; the rest of it is not copied. */
 const RECORD_BYTES = 16 * 1024;
+/** Of so many bytes that came at once is told at once. */
+const REPORT_BYTES = 128 * 1024;
 /** One is encrypted and sent while the next waits. A third would make Node join them, by copying. */
 const MAX_QUEUED_PARTS = 2;
 
@@ -22,6 +24,8 @@ export interface FrameSocketOptions {
 interface Reader {
   readonly target: Uint8Array;
   filled: number;
+  /** Of those, how many `onPart` has heard of. */
+  reported: number;
   readonly onPart: ((filledBytes: number) => void) | undefined;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -47,6 +51,8 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
   /** Whose buffer Node has been given for the next read. */
   let lentTo: Reader | undefined;
   let ended: Error | undefined;
+  let uncountedBytes = 0;
+  let isReportDue = false;
   let queuedParts = 0;
   let wakeWriter = (): void => {};
   const held: Uint8Array[] = [];
@@ -57,6 +63,8 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
   const end = (error: Error): void => {
     if (ended) return;
     ended = error;
+    if (uncountedBytes > 0) options.onReceived(uncountedBytes);
+    uncountedBytes = 0;
     backlog.length = 0;
     held.length = 0;
     reader?.reject(error);
@@ -72,13 +80,27 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
     end(error);
   };
 
+  /** Records come by the dozen in one turn of the event loop: those who count and watch hear of several together. */
   const count = (byteLength: number): void => {
     receivedBytes += byteLength;
-    options.onReceived(byteLength);
+    uncountedBytes += byteLength;
+    if (isReportDue) return;
+    isReportDue = true;
+    setImmediate(() => {
+      isReportDue = false;
+      report();
+    });
+  };
+  const report = (): void => {
+    if (uncountedBytes > 0) options.onReceived(uncountedBytes);
+    uncountedBytes = 0;
+    if (!reader || reader.reported === reader.filled) return;
+    reader.reported = reader.filled;
+    reader.onPart?.(reader.filled); // may abort
   };
   const advance = (current: Reader, byteLength: number): void => {
     current.filled += byteLength;
-    current.onPart?.(current.filled); // may abort
+    if (current.filled === current.target.byteLength || uncountedBytes >= REPORT_BYTES) report();
     if (reader === current && current.filled === current.target.byteLength) {
       reader = undefined;
       current.resolve();
@@ -176,7 +198,7 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
       if (ended) return Promise.reject(ended);
       if (target.byteLength === 0) return Promise.resolve();
       return new Promise((resolve, reject) => {
-        reader = { target, filled: 0, onPart, resolve, reject };
+        reader = { target, filled: 0, reported: 0, onPart, resolve, reject };
         for (let chunk = backlog.shift(); chunk; chunk = reader && backlog.shift()) {
           const rest = feed(chunk);
           backlogBytes -= chunk.byteLength - rest.byteLength;
