@@ -28,6 +28,8 @@ export interface ChunkIndex {
 export interface ChunkIndexDeps {
   readonly database: Database;
   readonly findByNumber: (number: number) => KnownPack | undefined;
+  /** How many packs of a domain the index may name; where there is none, it is not asked. */
+  readonly countIn: (domain: Domain) => number;
   /** Runs one change at a time: an entry is read, changed and written. */
   readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -37,7 +39,7 @@ const BATCH = 1024;
 const NOTHING = new Uint8Array(0);
 
 export function createChunkIndex(deps: ChunkIndexDeps): ChunkIndex {
-  const { database, findByNumber } = deps;
+  const { database, findByNumber, countIn } = deps;
 
   /** Reads each chunk's entry, changes it, writes back what is different. Leaves out locations of packs that are no more. */
   const update = async (
@@ -50,7 +52,9 @@ export function createChunkIndex(deps: ChunkIndexDeps): ChunkIndex {
       const digests = digestRange(descriptor.digests, first, count);
       await deps.exclusively(async () => {
         const keys = chunkKeys(pack.domain, digests);
-        const entries = await database.findMany(keys);
+        // Of a domain's first pack there are no others. One that comes while we write waits for us, and finds what we wrote.
+        const isAlone = countIn(pack.domain) === 1 && findByNumber(pack.number) === pack;
+        const entries = isAlone ? [] : await database.findMany(keys);
         const writes = keys.map((key, i) => {
           const others = unpackLocations(entries[i] ?? NOTHING).filter(
             ({ number }) => number !== pack.number && findByNumber(number) !== undefined,
@@ -72,6 +76,7 @@ export function createChunkIndex(deps: ChunkIndexDeps): ChunkIndex {
     asked: readonly number[],
     found: Found,
   ): Promise<void> => {
+    if (countIn(domain) === 0) return;
     const keys = chunkKeys(domain, gather(digests, asked));
     const entries = await database.findMany(keys);
     for (const [i, at] of asked.entries()) {

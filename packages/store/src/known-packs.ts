@@ -27,6 +27,8 @@ export interface KnownPack {
 export interface KnownPacks {
   find(id: PackId): KnownPack | undefined;
   findByNumber(number: number): KnownPack | undefined;
+  /** How many packs of a domain have a number: those that the index may name. Never too few. */
+  countIn(domain: Domain): number;
   /** @throws StoreError STORE_PACK_UNKNOWN */
   get(id: PackId): KnownPack;
   all(): Iterable<KnownPack>;
@@ -48,12 +50,14 @@ export interface KnownPacks {
 export function createKnownPacks(deps: { readonly wallMs: () => number; readonly onTouch: () => void }): KnownPacks {
   const byId = new Map<PackId, KnownPack>();
   const byNumber = new Map<number, KnownPack>();
+  const counts = new Map<Domain, number>();
   const touched = new Set<KnownPack>();
   let lastUse = 0;
   let lastNumber = 0;
   return {
     find: (id) => byId.get(id),
     findByNumber: (number) => byNumber.get(number),
+    countIn: (domain) => counts.get(domain) ?? 0,
     get(id) {
       const pack = byId.get(id);
       if (pack) return pack;
@@ -66,6 +70,7 @@ export function createKnownPacks(deps: { readonly wallMs: () => number; readonly
       const pack = { id, number, domain, chunkCount, presence, ...state, isAnchored: false, failures: 0 };
       lastNumber = Math.max(lastNumber, number);
       byNumber.set(number, pack);
+      counts.set(domain, (counts.get(domain) ?? 0) + 1);
       return pack;
     },
     publish(pack) {
@@ -75,6 +80,7 @@ export function createKnownPacks(deps: { readonly wallMs: () => number; readonly
     remove(pack) {
       pack.isGone = true;
       if (byId.get(pack.id) === pack) byId.delete(pack.id);
+      if (byNumber.get(pack.number) === pack) counts.set(pack.domain, (counts.get(pack.domain) ?? 1) - 1);
       byNumber.delete(pack.number);
       touched.delete(pack);
     },

@@ -82,6 +82,7 @@ export async function openPackEngine(deps: PackEngineDeps, settings: StoreSettin
   const index = createChunkIndex({
     database,
     findByNumber: (number) => known.findByNumber(number),
+    countIn: (domain) => known.countIn(domain),
     exclusively: (work) => indexing.run(work),
   });
   const pinning = createSemaphore(1);

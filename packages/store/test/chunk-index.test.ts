@@ -4,8 +4,11 @@ import { digestsOf, samplePack } from '@quarry/content/conformance';
 import type { SamplePack } from '@quarry/content/conformance';
 import { silentLogger } from '@quarry/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createChunkIndex } from '../src/chunk-index.ts';
 import { openDatabase } from '../src/database.ts';
 import { chunkKeys } from '../src/keys.ts';
+import { createKnownPacks } from '../src/known-packs.ts';
+import { createPresence } from '../src/presence.ts';
 import { temporaryStore } from './temporary-store.ts';
 import type { TemporaryStore } from './temporary-store.ts';
 
@@ -90,4 +93,49 @@ test('packs added at the same moment are all found by the chunks that they share
     expect(await find(digestsOf(pack, [2]))).toEqual([{ pack: each.descriptor.id, chunk: 2 }]);
     await temporary.store.packs.dropChunks(each.descriptor.id, { chunkCount: 16, bits: Uint8Array.of(0xff, 0) });
   }
+});
+
+test('the index is read only where another pack of the domain could be named', async () => {
+  const sizes = { cacheBytes: 2 ** 20, writeBufferBytes: 2 ** 20 };
+  const database = await openDatabase(`${temporary.directory}/other-index`, { ...sizes, logger: silentLogger });
+  let reads = 0;
+  const counting: typeof database = {
+    ...database,
+    findMany: (keys) => {
+      reads += 1;
+      return database.findMany(keys);
+    },
+  };
+  const known = createKnownPacks({ wallMs: () => 0, onTouch: () => {} });
+  const index = createChunkIndex({
+    database: counting,
+    findByNumber: (number) => known.findByNumber(number),
+    countIn: (each) => known.countIn(each),
+    exclusively: (work) => work(),
+  });
+  const { descriptor } = pack;
+  const digests = digestsOf(pack, [0]);
+  const ask = async (each: Domain): Promise<unknown> =>
+    (await index.find(digests, { domains: [each], allowAbsent: true }))[0];
+  expect(await ask(publicDomain)).toBeUndefined();
+  const first = known.reserve(descriptor.id, descriptor, createPresence(descriptor.chunkCount));
+  await index.add(first, descriptor);
+  known.publish(first);
+  expect(await ask(domain('project:another'))).toBeUndefined();
+  expect(reads).toBe(0);
+  expect(await ask(publicDomain)).toEqual({ pack: descriptor.id, chunk: 0 });
+  expect(reads).toBe(1);
+  // the second pack has the same chunk, and must not take the place of the first
+  const twin = samplePack({ seed: 1, chunkCount: 1 });
+  const second = known.reserve(twin.descriptor.id, twin.descriptor, createPresence(1));
+  await index.add(second, twin.descriptor);
+  known.publish(second);
+  expect(reads).toBe(2);
+  known.remove(second);
+  expect(await ask(publicDomain)).toEqual({ pack: descriptor.id, chunk: 0 });
+  known.remove(first);
+  reads = 0;
+  expect(await ask(publicDomain)).toBeUndefined();
+  expect(reads).toBe(0);
+  await database.close();
 });
