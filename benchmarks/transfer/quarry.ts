@@ -1,5 +1,5 @@
 // Ours, as the daemon composes it: senders that hold the image in their stores, and a receiver that does not.
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Contestant, Sample } from '../bench.ts';
@@ -72,17 +72,24 @@ export function quarry(name: string, options: QuarryOptions): Contestant {
 
 async function runQuarry(options: QuarryOptions): Promise<Sample> {
   const root = join(options.directory, 'quarry');
+  // A unix socket's path has 107 bytes at most, and nobody knows how long that of the chosen directory is.
+  const sockets = await mkdtemp('/tmp/qb-');
   const nodes: RunningProcess[] = [];
   try {
     await mkdir(root);
-    return await measure(options, root, nodes);
+    return await measure(options, { root, sockets }, nodes);
   } finally {
     await Promise.all(nodes.map((node) => node.stop()));
     await rm(root, { recursive: true, force: true });
+    await rm(sockets, { recursive: true, force: true });
   }
 }
 
-async function measure(options: QuarryOptions, root: string, nodes: RunningProcess[]): Promise<Sample> {
+async function measure(
+  options: QuarryOptions,
+  { root, sockets }: { readonly root: string; readonly sockets: string },
+  nodes: RunningProcess[],
+): Promise<Sample> {
   const { image, warmUpImage, seeded, link: wire, signal, isDurable, check } = options;
   const clusterKeyFile = join(root, 'cluster.key');
   // Loaded only here: with it come libp2p and its kin, for which no other benchmark should wait.
@@ -99,7 +106,8 @@ async function measure(options: QuarryOptions, root: string, nodes: RunningProce
   for (let i = 0; i < options.senders; i += 1) {
     const dataDirectory = join(root, `sender-${i}`);
     await copyStore(join(seeded.directory, 'store'), join(dataDirectory, 'store'), signal);
-    const order: NodeOrder = { dataDirectory, settings: { ...common, 'network.bootstrap': bootstrap } };
+    const own = { 'network.bootstrap': bootstrap, 'control.socket': join(sockets, `sender-${i}`) };
+    const order: NodeOrder = { dataDirectory, settings: { ...common, ...own } };
     const sender = startNode(`sender ${i + 1}`, order, { signal, prefix: wire.senderPrefix });
     nodes.push(sender);
     senders.push(sender);
@@ -113,7 +121,12 @@ async function measure(options: QuarryOptions, root: string, nodes: RunningProce
     'the receiver',
     {
       dataDirectory: join(root, 'receiver'),
-      settings: { ...common, 'network.listen': [], 'network.bootstrap': bootstrap },
+      settings: {
+        ...common,
+        'network.listen': [],
+        'network.bootstrap': bootstrap,
+        'control.socket': join(sockets, 'receiver'),
+      },
     },
     {
       signal,

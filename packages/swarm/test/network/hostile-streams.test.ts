@@ -191,13 +191,15 @@ describe.for(carriers)('over $name', ({ bulk, startNode }) => {
       });
     });
 
-    test.runIf(bulk === undefined)('and opens streams without end is held at the limit', async () => {
-      const [node, raw] = await startWithRaw();
-      node.handle(PROTOCOL, { maxRequestBytes: 100 }, async (request) => request.bytes);
-      const opened = await Promise.allSettled(Array.from({ length: 40 }, () => converse.open(raw, node, PROTOCOL)));
-      const streams = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-      await until(() => streams.filter(({ isOpen }) => isOpen).length <= 16);
-      expect(streams.some(({ isOpen }) => isOpen)).toBe(true);
-    });
+    // Of bulk connections there are no streams.
+    if (bulk === undefined)
+      test('and opens streams without end is held at the limit', async () => {
+        const [node, raw] = await startWithRaw();
+        node.handle(PROTOCOL, { maxRequestBytes: 100 }, async (request) => request.bytes);
+        const opened = await Promise.allSettled(Array.from({ length: 40 }, () => converse.open(raw, node, PROTOCOL)));
+        const streams = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+        await until(() => streams.filter(({ isOpen }) => isOpen).length <= 16);
+        expect(streams.some(({ isOpen }) => isOpen)).toBe(true);
+      });
   });
 });

@@ -132,24 +132,26 @@ describe.for(carriers)('over $name', ({ bulk, startNode, startPair }) => {
       await gone.promise;
     });
 
-    test.runIf(bulk !== undefined)('lets go of an answer once: when it has left, or is broken off', async () => {
-      const [asker, peer] = await startPair();
-      const released: string[] = [];
-      serve(peer, (request) => {
-        const name = text(request.bytes);
-        const parts = name === 'whole' ? [new Uint8Array(MIB), new Uint8Array(MIB)] : [new Uint8Array(MIB)];
-        return { byteLength: 2 * MIB, parts, release: () => released.push(name) };
+    // libp2p cannot know when bytes have left, and never says so.
+    if (bulk !== undefined)
+      test('lets go of an answer once: when it has left, or is broken off', async () => {
+        const [asker, peer] = await startPair();
+        const released: string[] = [];
+        serve(peer, (request) => {
+          const name = text(request.bytes);
+          const parts = name === 'whole' ? [new Uint8Array(MIB), new Uint8Array(MIB)] : [new Uint8Array(MIB)];
+          return { byteLength: 2 * MIB, parts, release: () => released.push(name) };
+        });
+        const ask = (name: string): Promise<Uint8Array> =>
+          asker.request(peer.peerId, PROTOCOL, bytes(name), { maxBytes: 2 * MIB });
+        await ask('whole');
+        await until(() => released.length === 1);
+        await expect(ask('short')).rejects.toMatchObject({ code: 'SWARM_UNREACHABLE' });
+        await until(() => released.length === 2);
+        await ask('whole');
+        await until(() => released.length === 3);
+        expect(released).toEqual(['whole', 'short', 'whole']);
       });
-      const ask = (name: string): Promise<Uint8Array> =>
-        asker.request(peer.peerId, PROTOCOL, bytes(name), { maxBytes: 2 * MIB });
-      await ask('whole');
-      await until(() => released.length === 1);
-      await expect(ask('short')).rejects.toMatchObject({ code: 'SWARM_UNREACHABLE' });
-      await until(() => released.length === 2);
-      await ask('whole');
-      await until(() => released.length === 3);
-      expect(released).toEqual(['whole', 'short', 'whole']);
-    });
 
     test('is refused by who does not handle its protocol', async () => {
       const [asker, peer] = await startPair();
