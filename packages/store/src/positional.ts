@@ -14,8 +14,8 @@ export async function readFully(handle: FileHandle, into: Uint8Array, position: 
 }
 
 /**
- * From 512 KiB on the kernel takes folios so large that a virtual machine has to get them from its host: 1 MiB at a time costs two to three times the
- * CPU and the time (ext4, Linux 6.18).
+ * From 512 KiB on the kernel takes folios so large that a virtual machine has to get them from its host: 1 MiB at a time costs much more
+ * (ext4, Linux 6.18).
  */
 const WRITE_BYTES = 448 * 1024;
 
