@@ -23,6 +23,10 @@ const layers: Readonly<Record<string, Layer>> = {
     mayImport: ['content', 'runtime'],
     why: 'Image sees ports only: it must not notice where a piece comes from.',
   },
+  gateway: {
+    mayImport: ['content', 'runtime'],
+    why: 'The gateway speaks HTTP and sees a node through its ports: where an image comes from is not its matter.',
+  },
   scenario: {
     mayImport: ['content', 'runtime'],
     why: 'A scenario says what happens, not how it is run: the simulator and the storm harness share it.',
@@ -32,7 +36,7 @@ const layers: Readonly<Record<string, Layer>> = {
     why: 'The simulator runs the swarm’s own decisions and nothing else of the product: store, origin and network are its own models.',
   },
   daemon: {
-    mayImport: ['content', 'image', 'origin', 'runtime', 'store', 'swarm'],
+    mayImport: ['content', 'gateway', 'image', 'origin', 'runtime', 'store', 'swarm'],
     why: 'The daemon is the composition root: it may import everything, once it says so in its package.json.',
   },
 };

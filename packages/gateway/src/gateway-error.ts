@@ -1,0 +1,20 @@
+import { CodedError } from '@quarry/runtime';
+
+export type GatewayErrorCode =
+  /** Glance cannot be reached, or broke off before it answered. */
+  | 'GATEWAY_GLANCE_UNREACHABLE'
+  /** Nothing came from Glance, or from the client, for the stall time. */
+  | 'GATEWAY_STALLED'
+  /** Glance's answer ended before it was whole. */
+  | 'GATEWAY_GLANCE_TRUNCATED'
+  /** The client left. */
+  | 'GATEWAY_CLIENT_GONE'
+  /** There is no room to spool an upload. */
+  | 'GATEWAY_NO_SPOOL'
+  /** The address to listen on, or Glance's URL, cannot be used. */
+  | 'GATEWAY_BAD_ADDRESS'
+  /** The gateway was closed. */
+  | 'GATEWAY_CLOSED';
+
+/** What the gateway fails with. Never holds a token. */
+export class GatewayError extends CodedError<GatewayErrorCode> {}

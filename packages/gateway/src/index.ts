@@ -1,0 +1,8 @@
+/**
+ * gateway: Glance's image API for the Nova on this host. Everything passes through to Glance as it is; the data of images is served from chunks, uploads
+ * are seeded as they pass by, what Glance deletes is forgotten. Sees ports only.
+ */
+export { GatewayError } from './gateway-error.ts';
+export type { GatewayErrorCode } from './gateway-error.ts';
+export type * from './ports/image-service.ts';
+export type * from './ports/observer.ts';
