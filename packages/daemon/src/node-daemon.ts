@@ -79,7 +79,7 @@ export interface NodeDaemonDeps {
   readonly swarm: Swarm;
   readonly swarmView: SwarmView;
   readonly origin: Origin | undefined;
-  /** The domain of what is ingested here. */
+  /** The domain of what is ingested here from an origin that does not say whose it is. */
   readonly domain: Domain;
   /** How images that are ingested here are kept. */
   readonly encoding: EncodingChoice;
@@ -239,7 +239,14 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
     const bytes = origin.open(image, { signal, pool });
     const { manifest, report } = await ingestImage(
       deps,
-      { ref: image.ref, domain: deps.domain, bytes, pool, imageBytes: image.imageBytes, expectedHash: image.hash },
+      {
+        ref: image.ref,
+        domain: image.domain ?? deps.domain,
+        bytes,
+        pool,
+        imageBytes: image.imageBytes,
+        expectedHash: image.hash,
+      },
       {
         signal,
         encoding: deps.encoding,

@@ -43,7 +43,7 @@ export interface FetchImageOptions {
   readonly expectedHash?: ImageHash | undefined;
   /** Manifests not to use: those that turned out wrong. */
   readonly exceptManifests?: ReadonlySet<ManifestId>;
-  /** The domain of an image that has to be ingested from the origin. Undefined: that is not done, since only the caller knows whose the image is. */
+  /** The domain of an image that has to be ingested from an origin that does not say whose it is. Undefined: nothing is ingested. */
   readonly ingestInto?: Domain | undefined;
   /** How new packs are kept where an image has to be ingested; as of ingestImage. Default 'off'. */
   readonly encoding?: 'off' | 'zstd' | undefined;
@@ -108,7 +108,7 @@ export async function fetchImage(
     origin: origin.kind,
     why: isCodedError(whyNot) ? whyNot.code : '',
   });
-  return ingestWhole({ ...deps, origin }, described, ingestInto, startedAtMs, options);
+  return ingestWhole({ ...deps, origin }, described, described.domain ?? ingestInto, startedAtMs, options);
 }
 
 /** Nobody can say what the image is made of, or what is said makes no sense: another description of it may. */

@@ -1,4 +1,12 @@
-import { imageRef, type ImageHash, type ImageRef, type OriginImage } from '@quarry/content';
+import {
+  domain,
+  imageRef,
+  publicDomain,
+  type Domain,
+  type ImageHash,
+  type ImageRef,
+  type OriginImage,
+} from '@quarry/content';
 import { isGlanceId } from './glance-id.ts';
 import { OriginError } from './origin-error.ts';
 
@@ -13,6 +21,8 @@ export interface GlanceRecord {
   /** MD5 of the whole image, lower-case hex; Glance repeats it with each answer that carries data. Tells a change, proves nothing. */
   readonly checksum: string | undefined;
   readonly format: string | undefined;
+  /** `public` for what everybody may see, else the owner's; undefined where there is no owner (a Glance without Keystone). */
+  readonly domain: Domain | undefined;
   readonly createdAt: string;
 }
 
@@ -48,18 +58,30 @@ export function parseGlanceRecord(json: unknown): GlanceRecord {
     hash: hashOf(text('os_hash_algo'), text('os_hash_value')),
     checksum: /^[0-9a-f]{32}$/.exec(text('checksum')?.toLowerCase() ?? '')?.[0],
     format: text('disk_format'),
+    domain: domainOf(text('visibility'), text('owner')),
     createdAt: text('created_at') ?? '',
   };
 }
 
+/** Who may share chunks with whom follows from who may see the image. @throws OriginError ORIGIN_BAD_ANSWER for an owner no domain can be named after */
+function domainOf(visibility: string | undefined, owner: string | undefined): Domain | undefined {
+  if (visibility === 'public' || visibility === 'community') return publicDomain;
+  if (owner === undefined || owner === '') return undefined;
+  try {
+    return domain(`project:${owner}`);
+  } catch {
+    throw notARecord(`its owner is ${JSON.stringify(owner.slice(0, 100))}`);
+  }
+}
+
 /** The image a record describes. @throws OriginError where its data cannot be read in this status */
 export function imageOf(record: GlanceRecord): OriginImage {
-  const { ref, name, status, imageBytes, hash, format } = record;
+  const { ref, name, status, imageBytes, hash, format, domain: whose } = record;
   const details = { ref, status };
   switch (status) {
     case 'active':
       if (imageBytes === undefined) throw notARecord(`image ${ref} is active and has no size`);
-      return { ref, name, imageBytes, hash, format, version: versionOf(record, imageBytes) };
+      return { ref, name, imageBytes, hash, domain: whose, format, version: versionOf(record, imageBytes) };
     case 'deactivated':
       throw new OriginError('ORIGIN_FORBIDDEN', `image ${ref} is deactivated: an administrator can reactivate it`, {
         details,

@@ -6,7 +6,7 @@
 export { createDirectoryOrigin } from './directory-origin.ts';
 export type { DirectoryOriginOptions } from './directory-origin.ts';
 export { createGlanceOrigin } from './glance-origin.ts';
-export type { GlanceOriginDeps, GlanceOriginOptions } from './glance-origin.ts';
+export type { GlanceOrigin, GlanceOriginDeps, GlanceOriginOptions } from './glance-origin.ts';
 export { createGlanceStoreOrigin } from './glance-store-origin.ts';
 export type { GlanceStoreOriginDeps, GlanceStoreOriginOptions } from './glance-store-origin.ts';
 export { createHttpOrigin } from './http-origin.ts';

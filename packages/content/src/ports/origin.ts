@@ -1,5 +1,5 @@
 import type { BufferPool } from '@quarry/runtime';
-import type { ImageRef } from '../ids.ts';
+import type { Domain, ImageRef } from '../ids.ts';
 import type { ImageHash } from '../image-hash.ts';
 import type { Waiting } from './pack-store.ts';
 
@@ -10,6 +10,8 @@ export interface OriginImage {
   readonly imageBytes: number;
   /** Glance's os_hash; undefined where the origin knows none. */
   readonly hash: ImageHash | undefined;
+  /** Whose the image is, where the origin says so. */
+  readonly domain?: Domain | undefined;
   /** `raw`, `qcow2`, … as the origin says; never trusted for cutting. */
   readonly format: string | undefined;
   /** Changes whenever the content may have changed (hash, ETag, mtime and size, …): reads are pinned to it. */
