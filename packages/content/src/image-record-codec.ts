@@ -1,4 +1,3 @@
-import { createPublicKey, verify } from 'node:crypto';
 import { ByteReader, checkEncodedBytes } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { ContentError } from './content-error.ts';
@@ -7,14 +6,11 @@ import { readImageHash, writeImageHash } from './image-hash-codec.ts';
 import type { ImageRecord, Signer } from './image-record.ts';
 import { limits } from './limits.ts';
 import { readImageBytes } from './manifest-codec.ts';
+import { checkKeyBytes, isSignedBy, PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from './signed-by.ts';
 
 const MAGIC = 'QIR1';
 /** Stands before the signed bytes, so that no signature made for something else is ever one of a record. */
 const CONTEXT = Buffer.from('quarry image record v1\0', 'latin1');
-const PUBLIC_KEY_BYTES = 32;
-const SIGNATURE_BYTES = 64;
-/** DER of a SubjectPublicKeyInfo for Ed25519 up to the key itself (RFC 8410, section 4). */
-const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 
 /** What a publisher states: all of a record that the signature does not add. */
 export type ImageRecordFields = Omit<ImageRecord, 'publisher' | 'signature'>;
@@ -64,7 +60,7 @@ export async function signImageRecord(fields: ImageRecordFields, signer: Signer)
  * @throws ContentError CONTENT_BAD_SIGNATURE
  */
 export function verifyImageRecord(record: ImageRecord): void {
-  if (isSigned(record)) return;
+  if (isSignedBy(record.publisher, signedBytes(record), record.signature)) return;
   const publisher = Buffer.from(record.publisher).toString('hex');
   throw new ContentError(
     'CONTENT_BAD_SIGNATURE',
@@ -73,12 +69,6 @@ export function verifyImageRecord(record: ImageRecord): void {
       details: { ref: record.ref, manifest: record.manifest, publisher },
     },
   );
-}
-
-function isSigned(record: ImageRecord): boolean {
-  if (record.publisher.length !== PUBLIC_KEY_BYTES || record.signature.length !== SIGNATURE_BYTES) return false;
-  const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, record.publisher]), format: 'der', type: 'spki' });
-  return verify(null, signedBytes(record), key, record.signature);
 }
 
 function signedBytes(record: Omit<ImageRecord, 'signature'>): Uint8Array {
@@ -97,12 +87,4 @@ function statementOf(record: Omit<ImageRecord, 'signature'>): Uint8Array {
   writer.varint(record.publishedAtMs);
   writer.raw(record.publisher);
   return writer.finish();
-}
-
-function checkKeyBytes(publisher: Uint8Array, signature: Uint8Array): void {
-  if (publisher.length !== PUBLIC_KEY_BYTES || signature.length !== SIGNATURE_BYTES) {
-    throw new TypeError(
-      `an Ed25519 key has ${PUBLIC_KEY_BYTES} bytes and a signature ${SIGNATURE_BYTES}, not ${publisher.length} and ${signature.length}`,
-    );
-  }
 }

@@ -18,6 +18,7 @@ export type { DigestBackend } from './digest.ts';
 export { chunkNeeds, extentAt, extentsOf } from './extents.ts';
 export * from './ids.ts';
 export type { ImageHash } from './image-hash.ts';
+export * from './image-key.ts';
 export { decodeImageRecord, encodeImageRecord, signImageRecord, verifyImageRecord } from './image-record-codec.ts';
 export type { ImageRecordFields } from './image-record-codec.ts';
 export type { ImageRecord, Signer } from './image-record.ts';
@@ -32,6 +33,8 @@ export { chooseEncoding, measureEncoding, TYPICAL_RATIO, UNKNOWN_LINK_BYTES_PER_
 export type { ChosenEncoding, EncodingChoice, EncodingConditions } from './choose-encoding.ts';
 export { decodePiece, encodePiece } from './piece-encoding.ts';
 export type { Encoding } from './piece-encoding.ts';
+export { decodeTicket, encodeTicket, signTicket, verifyTicket } from './ticket.ts';
+export type { Ticket, TicketFields } from './ticket.ts';
 export { sealPiece, verifyFrame, verifyPiece } from './verified-piece.ts';
 export type { VerifiedPiece } from './verified-piece.ts';
 export type * from './ports/image-catalog.ts';

@@ -26,6 +26,7 @@ export const limits: Limits = Object.freeze({
   maxNameBytes: 255,
   maxDomainBytes: 96,
   maxImageRecordBytes: 2048,
+  maxTicketBytes: 320,
   /** How much of an image the choice of its cutter looks at. */
   cutterHeadBytes: 1024 * 1024,
 });
@@ -49,5 +50,6 @@ export interface Limits {
   readonly maxNameBytes: number;
   readonly maxDomainBytes: number;
   readonly maxImageRecordBytes: number;
+  readonly maxTicketBytes: number;
   readonly cutterHeadBytes: number;
 }

@@ -10,12 +10,14 @@ import { chunkNeeds } from '../src/extents.ts';
 import { GEAR } from '../src/gear.ts';
 import { domain, imageRef, packId, publicDomain } from '../src/ids.ts';
 import { decodeImageRecord, encodeImageRecord, signImageRecord, verifyImageRecord } from '../src/image-record-codec.ts';
+import { encodeImageKey, imageLocator, imageSecret, makeGoneVoucher, makeImageProof } from '../src/image-key.ts';
 import { limits } from '../src/limits.ts';
 import { createManifestBuilder } from '../src/manifest-builder.ts';
 import { decodeManifest, encodeManifest } from '../src/manifest-codec.ts';
 import type { Manifest } from '../src/manifest.ts';
 import { createPackDescriptor, decodePackDescriptor, encodePackDescriptor } from '../src/pack-codec.ts';
 import type { PackDescriptor } from '../src/pack-descriptor.ts';
+import { decodeTicket, encodeTicket, signTicket, verifyTicket } from '../src/ticket.ts';
 
 const page = readFileSync(join(import.meta.dirname, '..', 'FORMAT.md'), 'utf8');
 const examples = new Map(
@@ -64,6 +66,15 @@ function contentManifest(): Manifest {
   builder.addChunk(table.id, 2, 3);
   return builder.build({ hash: { algorithm: 'sha256', value: `${'00'.repeat(31)}ff` } });
 }
+
+/** RFC 8032, section 7.1, test 1. */
+const seed = Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex');
+const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
+const rfcKey = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+const rfcSigner = {
+  publicKey: Buffer.from('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a', 'hex'),
+  sign: async (bytes: Uint8Array): Promise<Uint8Array> => sign(null, bytes, rfcKey),
+};
 
 describe('FORMAT.md', () => {
   test('names every limit of the code with its value, and no other', () => {
@@ -119,10 +130,6 @@ describe('FORMAT.md', () => {
   });
 
   test('has the bytes of a record that verifies', async () => {
-    const seed = Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex');
-    const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
-    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
-    const publicKey = Buffer.from('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a', 'hex');
     const manifest = fixedManifest();
     const record = await signImageRecord(
       {
@@ -133,10 +140,31 @@ describe('FORMAT.md', () => {
         manifest: manifest.id,
         publishedAtMs: 1750000000000,
       },
-      { publicKey, sign: async (bytes) => sign(null, bytes, key) },
+      rfcSigner,
     );
     expect(example('record')).toBe(wrapped(encodeImageRecord(record)));
     verifyImageRecord(decodeImageRecord(exampleBytes('record')));
+  });
+
+  test('has the bytes of an image key and what is made of it', () => {
+    const key = {
+      ref: imageRef('debian-13'),
+      imageBytes: 262_150,
+      hash: { algorithm: 'sha256' as const, value: `${'00'.repeat(31)}ff` },
+    };
+    const secret = imageSecret(key);
+    expect(example('image-key')).toBe(wrapped(encodeImageKey(key)));
+    expect(example('image-locator')).toBe(imageLocator(key));
+    expect(example('image-secret')).toBe(wrapped(secret));
+    expect(example('image-proof')).toBe(wrapped(makeImageProof(secret, '12D3KooWA', '12D3KooWB')));
+    expect(example('image-gone')).toBe(wrapped(makeGoneVoucher(secret, '12D3KooWA')));
+  });
+
+  test('has the bytes of a ticket that verifies', async () => {
+    const fields = { manifest: fixedManifest().id, bearer: '12D3KooWA', expiresAtMs: 1_750_000_060_000 };
+    const ticket = await signTicket(fields, rfcSigner);
+    expect(example('ticket')).toBe(wrapped(encodeTicket(ticket)));
+    verifyTicket(decodeTicket(exampleBytes('ticket')));
   });
 
   test('is right that digests, lengths and extents take 0.05 % of an image', () => {

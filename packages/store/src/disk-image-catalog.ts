@@ -25,6 +25,7 @@ export function createDiskImageCatalog(deps: {
   const { database, logger } = deps;
   const calls = createCalls(() => closedError(deps.directory));
   const changing = createSemaphore(1);
+  const listeners = new Set<(ref: ImageRef, records: readonly ImageRecord[]) => void>();
   let closing: Promise<void> | undefined;
 
   /** Damage in the index costs the entry: it is a cache of what publishers signed. */
@@ -65,6 +66,11 @@ export function createDiskImageCatalog(deps: {
     }
     return writes;
   };
+  const tell = async (ref: ImageRef): Promise<void> => {
+    if (listeners.size === 0) return;
+    const records = await latestFirst(ref);
+    for (const listener of listeners) listener(ref, records);
+  };
 
   return {
     putManifest: (manifest, { signal } = {}) =>
@@ -93,6 +99,7 @@ export function createDiskImageCatalog(deps: {
             ],
             { isDurable: true },
           );
+          await tell(record.ref);
           return true;
         }),
       ),
@@ -115,10 +122,16 @@ export function createDiskImageCatalog(deps: {
       calls.run(signal, () =>
         changing.run(async () => {
           const records = await readRecords(refPrefix(ref));
-          if (records.length > 0) await database.write(await removalOf(records), { isDurable: true });
+          if (records.length === 0) return 0;
+          await database.write(await removalOf(records), { isDurable: true });
+          await tell(ref);
           return records.length;
         }),
       ),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     close() {
       closing ??= calls.stop();
       return closing;

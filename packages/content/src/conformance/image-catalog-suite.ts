@@ -136,6 +136,26 @@ export function imageCatalogSuite(name: string, harness: ImageCatalogHarness): v
       expect(await catalog.findManifest(unnamed.id)).toEqual(unnamed);
     });
 
+    test('a listener hears of each change of records, with what the ref has then', async () => {
+      const { catalog } = await subject();
+      const heard: [string, number[]][] = [];
+      const stop = catalog.onChange((ref, records) => heard.push([ref, records.map((r) => r.publishedAtMs)]));
+      await catalog.putRecord(sampleRecord({ ref: 'a', publishedAtMs: 1000 }));
+      expect(heard).toEqual([['a', [1000]]]);
+      await catalog.putRecord(sampleRecord({ ref: 'a', publisher: 2, publishedAtMs: 2000 }));
+      await catalog.putRecord(sampleRecord({ ref: 'a', publishedAtMs: 500 })); // older than what is known: no change
+      await catalog.putManifest(sampleManifest(1));
+      await catalog.removeRecords(imageRef('b'));
+      await catalog.removeRecords(imageRef('a'));
+      expect(heard.slice(1)).toEqual([
+        ['a', [2000, 1000]],
+        ['a', []],
+      ]);
+      stop();
+      await catalog.putRecord(sampleRecord({ ref: 'a', publishedAtMs: 3000 }));
+      expect(heard).toHaveLength(3);
+    });
+
     test('after close every call rejects with STORE_CLOSED', async () => {
       const { catalog, close } = await subject();
       const record = sampleRecord({});

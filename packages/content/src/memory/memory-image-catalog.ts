@@ -13,6 +13,7 @@ export function createMemoryImageCatalog(): MemoryImageCatalog {
   const manifests = new Map<ManifestId, Manifest>();
   /** Per ref, the latest record of each publisher. */
   const records = new Map<ImageRef, Map<string, ImageRecord>>();
+  const listeners = new Set<(ref: ImageRef, records: readonly ImageRecord[]) => void>();
   let isClosed = false;
 
   const enter = (signal?: AbortSignal): void => {
@@ -29,6 +30,9 @@ export function createMemoryImageCatalog(): MemoryImageCatalog {
     [...(records.get(ref)?.values() ?? [])].sort(
       (a, b) => b.publishedAtMs - a.publishedAtMs || Buffer.compare(a.publisher, b.publisher),
     );
+  const tell = (ref: ImageRef): void => {
+    for (const listener of listeners) listener(ref, latestFirst(ref));
+  };
 
   return {
     async putManifest(manifest, { signal } = {}) {
@@ -47,6 +51,7 @@ export function createMemoryImageCatalog(): MemoryImageCatalog {
       if (known && known.publishedAtMs >= record.publishedAtMs) return false;
       records.set(record.ref, published.set(publisher, record));
       if (known) dropUnnamed(known.manifest);
+      tell(record.ref);
       return true;
     },
     async findRecords(ref, { signal } = {}) {
@@ -67,7 +72,12 @@ export function createMemoryImageCatalog(): MemoryImageCatalog {
       const removed = latestFirst(ref);
       records.delete(ref);
       for (const record of removed) dropUnnamed(record.manifest);
+      if (removed.length > 0) tell(ref);
       return removed.length;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
     async close() {
       isClosed = true;

@@ -18,4 +18,9 @@ export interface ImageCatalog {
   listRecords(waiting?: Waiting): AsyncIterable<ImageRecord>;
   /** Forgets the ref; a manifest that no record names goes with it. */
   removeRecords(ref: ImageRef, waiting?: Waiting): Promise<number>;
+  /**
+   * Calls back after each change of a ref's records, once it is durable and before who made it goes on, with all records that the ref has now. Changes of one
+   * ref are told in their order. The listener must not throw. Returns what ends it.
+   */
+  onChange(listener: (ref: ImageRef, records: readonly ImageRecord[]) => void): () => void;
 }

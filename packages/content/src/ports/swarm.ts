@@ -1,5 +1,6 @@
 import type { ChunkSet } from '../chunk-set.ts';
 import type { ImageRef, ManifestId, PackId } from '../ids.ts';
+import type { ImageKey } from '../image-key.ts';
 import type { ImageRecord } from '../image-record.ts';
 import type { Manifest } from '../manifest.ts';
 import type { PackDescriptor } from '../pack-descriptor.ts';
@@ -14,8 +15,16 @@ export type SourceKind = 'local' | 'peer' | 'seeder' | 'origin';
  * `find…` resolves to undefined when no connected peer knows it; all end with the signal's reason when it aborts.
  */
 export interface Swarm {
-  /** Records for `ref` with good signatures from connected peers, seeders asked first; latest first. Trust in the publisher is the caller's matter. */
-  findRecords(ref: ImageRef, waiting?: Waiting): Promise<readonly ImageRecord[]>;
+  /**
+   * Records for `ref` with good signatures from connected peers, seeders asked first; latest first. Trust in the publisher is the caller's matter.
+   * With `imageBytes` and `hash`, which only those know whom the origin lets read the image, private images are found, too: the right to have the manifest
+   * (a ticket of a minute) is kept inside for `findManifest`. An image that its owner withdrew is not found.
+   */
+  findRecords(
+    ref: ImageRef,
+    options?: Waiting & Partial<Pick<ImageKey, 'imageBytes' | 'hash'>>,
+  ): Promise<readonly ImageRecord[]>;
+  /** A private one only while `findRecords` has found its record with the image's key within the last minute. */
   findManifest(id: ManifestId, waiting?: Waiting): Promise<Manifest | undefined>;
   findDescriptor(id: PackId, waiting?: Waiting): Promise<PackDescriptor | undefined>;
   /**
