@@ -9,6 +9,10 @@ export type GatewayErrorCode =
   | 'GATEWAY_GLANCE_TRUNCATED'
   /** The client left. */
   | 'GATEWAY_CLIENT_GONE'
+  /** The second reader of a stream was left behind. */
+  | 'GATEWAY_TEE_DROPPED'
+  /** Glance did not take an upload, or shows another image than was seen. */
+  | 'GATEWAY_NOT_TAKEN'
   /** There is no room to spool an upload. */
   | 'GATEWAY_NO_SPOOL'
   /** The address to listen on, or Glance's URL, cannot be used. */
