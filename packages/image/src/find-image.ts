@@ -71,7 +71,9 @@ export async function findImage(deps: FindDeps, ref: ImageRef, options: FindOpti
   const found = certain.length > 0 ? await withManifest(certain) : undefined;
   if (found) return finish(found);
   const ask = async (): Promise<FoundManifest | undefined> => {
-    const there = options.record ? [] : await swarm.findRecords(ref, { signal });
+    // Size and hash are known to those alone who may read the image: peers that have a private one answer nobody else.
+    const { imageBytes, hash = options.expectedHash } = described ?? {};
+    const there = options.record ? [] : await swarm.findRecords(ref, { signal, imageBytes, hash });
     return withManifest(judge.choose([...here, ...there]));
   };
   return finish(await askPatiently(deps, ask, { signal, patienceMs }));

@@ -117,6 +117,21 @@ describe('whose word counts', () => {
     });
   });
 
+  test('peers are asked with the size and hash that the origin gives, which a private image takes', async () => {
+    const seeder = await seederOf(image, 'sha512');
+    const node = createFetchNode(seeder, [seeder]);
+    const asked: unknown[] = [];
+    const swarm: typeof node.swarm = {
+      ...node.swarm,
+      findRecords: async (ref, options) => {
+        asked.push([ref, options?.imageBytes, options?.hash]);
+        return node.swarm.findRecords(ref, options);
+      },
+    };
+    await fetchImage({ ...node, swarm, origin: originWith(image) }, anyRef, now);
+    expect(asked).toEqual([[anyRef, image.length, sha512(image)]]);
+  });
+
   test('a manifest that turned out wrong can be left out', async () => {
     const seeder = await seederOf(image);
     const [record] = await seeder.catalog.findRecords(anyRef);

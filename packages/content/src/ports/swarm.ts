@@ -1,6 +1,6 @@
 import type { ChunkSet } from '../chunk-set.ts';
 import type { ImageRef, ManifestId, PackId } from '../ids.ts';
-import type { ImageKey } from '../image-key.ts';
+import type { ImageHash } from '../image-hash.ts';
 import type { ImageRecord } from '../image-record.ts';
 import type { Manifest } from '../manifest.ts';
 import type { PackDescriptor } from '../pack-descriptor.ts';
@@ -22,7 +22,7 @@ export interface Swarm {
    */
   findRecords(
     ref: ImageRef,
-    options?: Waiting & Partial<Pick<ImageKey, 'imageBytes' | 'hash'>>,
+    options?: Waiting & { readonly imageBytes?: number | undefined; readonly hash?: ImageHash | undefined },
   ): Promise<readonly ImageRecord[]>;
   /** A private one only while `findRecords` has found its record with the image's key within the last minute. */
   findManifest(id: ManifestId, waiting?: Waiting): Promise<Manifest | undefined>;
