@@ -2,6 +2,11 @@
 # Installs what the whole test suite needs beyond Node and npm, on Debian or Ubuntu:
 #
 #   glance-api, python3-glanceclient   a real Glance for the integration tests to drive
+#   keystone                           a real Keystone, which tells that Glance whose token it is and of which project
+#   uwsgi-core, uwsgi-plugin-python3   the server that Debian's Keystone runs under
+#   python3-nova                       Nova's own image code, the client that must not see a difference
+#   haproxy                            stands before Quarry and Glance, and leaves Quarry out when it is dead
+#   nginx-light                        a file server to measure ours against
 #   qemu-utils                         qemu-img, which writes qcow2 as Nova writes it
 #   e2fsprogs                          mkfs.ext4, for images with a real file system in them
 #   curl                               an HTTP client that is not ours
@@ -10,7 +15,10 @@
 # Running it again installs only what is missing. No service is started: the tests start their own Glance.
 set -euo pipefail
 
-packages=(glance-api python3-glanceclient qemu-utils e2fsprogs curl)
+packages=(
+  glance-api python3-glanceclient keystone uwsgi-core uwsgi-plugin-python3 python3-nova
+  haproxy nginx-light qemu-utils e2fsprogs curl
+)
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 

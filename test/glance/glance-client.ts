@@ -19,6 +19,8 @@ export interface NewGlanceImage {
   readonly bytes?: Uint8Array;
   readonly path?: string;
   readonly id?: string;
+  /** Further attributes and properties of the record, in Glance's own names. */
+  readonly more?: Readonly<Record<string, string>>;
 }
 
 export interface GlanceClient {
@@ -30,8 +32,11 @@ export interface GlanceClient {
   delete(id: string): Promise<void>;
 }
 
-/** Images put in and changed as an operator would. For tests: an unexpected answer throws, and nothing is retried. */
-export function createGlanceClient(url: string): GlanceClient {
+/**
+ * Images put in and changed as an operator would, or the user whose token it is. For tests: an unexpected answer throws, and
+ * nothing is retried.
+ */
+export function createGlanceClient(url: string, token?: string): GlanceClient {
   const call = async (
     method: string,
     path: string,
@@ -40,7 +45,7 @@ export function createGlanceClient(url: string): GlanceClient {
   ) => {
     const response = await fetch(`${url}/v2/images${path}`, {
       method,
-      headers,
+      headers: token === undefined ? headers : { ...headers, 'x-auth-token': token },
       ...(body === undefined ? {} : { body, duplex: 'half' }),
     });
     if (!response.ok) throw new Error(`${method} /v2/images${path}: ${response.status} ${await response.text()}`);
@@ -50,8 +55,9 @@ export function createGlanceClient(url: string): GlanceClient {
     (await (await call('GET', `/${id}`)).json()) as GlanceImage;
   return {
     getImage,
-    async createImage({ name, diskFormat, bytes, path, id }) {
-      const record = { name, disk_format: diskFormat, container_format: 'bare', ...(id === undefined ? {} : { id }) };
+    async createImage({ name, diskFormat, bytes, path, id, more }) {
+      const formats = { disk_format: diskFormat, container_format: 'bare' };
+      const record = { name, ...formats, ...(id === undefined ? {} : { id }), ...more };
       const created = await call('POST', '', { 'content-type': 'application/json' }, JSON.stringify(record));
       const image = (await created.json()) as GlanceImage;
       const source = path === undefined ? bytes && Readable.from([bytes]) : createReadStream(path);

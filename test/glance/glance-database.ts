@@ -3,7 +3,7 @@ import { constants, copyFile, mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { DatabaseSync } from 'node:sqlite';
-import { glanceEnvironment } from './glance-environment.ts';
+import { serviceEnvironment } from '../openstack/spawn-service.ts';
 import type { GlanceLayout } from './glance-config.ts';
 
 const run = promisify(execFile);
@@ -19,7 +19,7 @@ export async function placeGlanceDatabase(dir: string, layout: GlanceLayout, sig
   const template = join(cacheDir, `${version.replaceAll(/[^\w.+~-]/g, '_')}.sqlite`);
   if (!(await exists(template))) {
     await run('/usr/bin/glance-manage', [...layout.configArguments, 'db_sync'], {
-      env: glanceEnvironment(dir),
+      env: serviceEnvironment(dir),
       signal,
     });
     // A write-ahead log lets readers go on beside the writer; without it Glance answers "database is locked". The mode stays with the file.

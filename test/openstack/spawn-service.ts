@@ -1,34 +1,51 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { glanceEnvironment } from './glance-environment.ts';
-import type { GlanceLayout } from './glance-config.ts';
 
-export interface GlanceProcess {
+/** One of OpenStack's services as a process of its own. */
+export interface ServiceProcess {
   readonly pid: number;
   /** Stops the process where it stands (SIGSTOP): connections are still accepted by the kernel, and then nothing comes. */
   pause(): Promise<void>;
   resume(): void;
-  /** Ends it, also while paused. */
+  /** Ends it at once (SIGKILL), also while paused. */
   stop(): Promise<void>;
 }
 
-/** Starts glance-api and resolves when it accepts connections, which it says in its log. */
-export async function spawnGlance(dir: string, layout: GlanceLayout, signal?: AbortSignal): Promise<GlanceProcess> {
+export interface Service {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Working and home directory. */
+  readonly dir: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** What it says in its log as soon as it accepts connections. */
+  readonly readyWords: string;
+  readonly logFile: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The caller's OS_* must not configure a service, nor a proxy stand before it. */
+export function serviceEnvironment(dir: string): Record<string, string> {
+  return { PATH: '/usr/bin:/bin', HOME: dir, LANG: 'C.UTF-8' };
+}
+
+/** Starts a service and resolves when it says that it is ready. */
+export async function spawnService(service: Service): Promise<ServiceProcess> {
+  const { command, args, dir, environment, readyWords, logFile, signal } = service;
   signal?.throwIfAborted();
-  // setpriv: if this process is killed, Glance is too. The eventlet server, because Debian's Glance is broken under uwsgi.
-  const child = spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', '/usr/bin/glance-api', ...layout.configArguments], {
+  // setpriv: if this process is killed, the service is too.
+  const child = spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', command, ...args], {
     cwd: dir,
-    env: glanceEnvironment(dir),
+    env: { ...serviceEnvironment(dir), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const stop = async (): Promise<void> => {
-    // Glance has no orderly end of its own: its one process does not catch SIGTERM. SIGKILL also ends one that is paused.
+    // An orderly end takes seconds, and nobody reads what it would leave; SIGKILL also ends one that is paused.
     child.kill('SIGKILL');
     await exited;
   };
-  const log = createWriteStream(layout.logFile, { flags: 'a' });
+  const log = createWriteStream(logFile, { flags: 'a' });
   child.stderr.pipe(log, { end: false });
   child.stdout.pipe(log, { end: false });
   void exited.then(() => log.end());
@@ -37,12 +54,12 @@ export async function spawnGlance(dir: string, layout: GlanceLayout, signal?: Ab
     let tail = '';
     const look = (text: Buffer): void => {
       tail = (tail + text.toString()).slice(-4000);
-      if (tail.includes('wsgi starting up on')) resolve();
+      if (tail.includes(readyWords)) resolve();
     };
     child.stdout.on('data', look);
     child.stderr.on('data', look);
     child.once('error', reject);
-    void exited.then(() => reject(new Error(`glance-api ended before it was ready. The end of its log:\n${tail}`)));
+    void exited.then(() => reject(new Error(`${command} ended before it was ready. The end of its log:\n${tail}`)));
     signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   try {
@@ -52,13 +69,13 @@ export async function spawnGlance(dir: string, layout: GlanceLayout, signal?: Ab
     throw error;
   }
   const pid = child.pid;
-  if (pid === undefined) throw new Error('glance-api started without a pid');
+  if (pid === undefined) throw new Error(`${command} started without a pid`);
   return {
     pid,
     stop,
     async pause() {
       child.kill('SIGSTOP');
-      // The signal is on its way only; without this Glance can answer one more request.
+      // The signal is on its way only; without this the service can answer one more request.
       while (stateOf(pid) !== 'T') await setImmediate();
     },
     resume: () => void child.kill('SIGCONT'),
