@@ -17,6 +17,7 @@ export { digestBackend, digestEquals, digestHex, digestOf, loadNativeDigest, loa
 export type { DigestBackend } from './digest.ts';
 export { chunkNeeds, extentAt, extentsOf } from './extents.ts';
 export * from './ids.ts';
+export { readImageHash, writeImageHash } from './image-hash-codec.ts';
 export type { ImageHash } from './image-hash.ts';
 export * from './image-key.ts';
 export { decodeImageRecord, encodeImageRecord, signImageRecord, verifyImageRecord } from './image-record-codec.ts';

@@ -84,7 +84,7 @@ export function createChunkIndex(deps: ChunkIndexDeps): ChunkIndex {
       for (const location of unpackLocations(entries[i] ?? NOTHING)) {
         const { chunk } = location;
         const pack = findByNumber(location.number);
-        if (!pack || pack.isGone || pack.domain !== domain || chunk >= pack.chunkCount) continue;
+        if (!pack || pack.isGone || pack.isHidden || pack.domain !== domain || chunk >= pack.chunkCount) continue;
         const isPresent = hasChunk(pack.presence.present, chunk);
         if ((!isPresent && found.absent.has(at)) || !isLocationOf(location, pack.id, digest)) continue;
         found[isPresent ? 'present' : 'absent'].set(at, { pack: pack.id, chunk });

@@ -1,11 +1,21 @@
-import { ContentError, decodeImageRecord, decodeManifest, encodeImageRecord, encodeManifest } from '@quarry/content';
-import type { ImageCatalog, ImageRecord, ImageRef, ManifestId } from '@quarry/content';
+import {
+  ByteReader,
+  ByteWriter,
+  ContentError,
+  decodeImageRecord,
+  decodeManifest,
+  encodeImageRecord,
+  encodeManifest,
+  readImageHash,
+  writeImageHash,
+} from '@quarry/content';
+import type { ImageCatalog, ImageHash, ImageRecord, ImageRef, ManifestId } from '@quarry/content';
 import { createSemaphore } from '@quarry/runtime';
 import type { Logger } from '@quarry/runtime';
 import { createCalls } from './calls.ts';
 import type { Database, DatabaseWrite } from './database.ts';
 import { closedError } from './errors.ts';
-import { manifestKey, namedByKey, namedByPrefix, recordKey, recordPrefix, refPrefix } from './keys.ts';
+import { manifestKey, namedByKey, namedByPrefix, recordKey, recordPrefix, refPrefix, verifiedKey } from './keys.ts';
 
 export interface DiskImageCatalog extends ImageCatalog {
   close(): Promise<void>;
@@ -62,7 +72,8 @@ export function createDiskImageCatalog(deps: {
     for (const [manifest, removed] of naming) {
       let named = 0;
       for await (const _ of database.scan(namedByPrefix(manifest))) named += 1;
-      if (named <= removed) writes.push({ key: manifestKey(manifest), value: undefined });
+      if (named > removed) continue;
+      writes.push({ key: manifestKey(manifest), value: undefined }, { key: verifiedKey(manifest), value: undefined });
     }
     return writes;
   };
@@ -118,10 +129,10 @@ export function createDiskImageCatalog(deps: {
         }
       }
     },
-    removeRecords: (ref, { signal } = {}) =>
+    removeRecords: (ref, { signal, where = () => true } = {}) =>
       calls.run(signal, () =>
         changing.run(async () => {
-          const records = await readRecords(refPrefix(ref));
+          const records = (await readRecords(refPrefix(ref))).filter(({ record }) => where(record));
           if (records.length === 0) return 0;
           await database.write(await removalOf(records), { isDurable: true });
           await tell(ref);
@@ -132,9 +143,35 @@ export function createDiskImageCatalog(deps: {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    markVerified: (id, hash, { signal } = {}) =>
+      calls.run(signal, () =>
+        changing.run(async () => {
+          if (!(await database.find(manifestKey(id)))) return;
+          await database.write([{ key: verifiedKey(id), value: encodeHash(hash) }], { isDurable: true });
+        }),
+      ),
+    findVerified: (id, { signal } = {}) =>
+      calls.run(signal, async () => {
+        const bytes = await database.find(verifiedKey(id));
+        return bytes && parsed(() => decodeHash(bytes), `verified hash of manifest ${id}`);
+      }),
     close() {
       closing ??= calls.stop();
       return closing;
     },
   };
+}
+
+function encodeHash(hash: ImageHash): Uint8Array {
+  const writer = new ByteWriter(80);
+  writeImageHash(writer, hash);
+  return writer.finish();
+}
+
+/** A flipped bit makes another hash of it, which is nobody's: then the image is held against its hash once more. */
+function decodeHash(bytes: Uint8Array): ImageHash | undefined {
+  const reader = new ByteReader(bytes, 'verified hash');
+  const hash = readImageHash(reader);
+  reader.end();
+  return hash;
 }

@@ -4,6 +4,7 @@ import { chunkOffset, copyChunkSet, fullPieceMask, limits, maskedBytes, pieceChu
 import type { PackDescriptor, PackInventory, PackStore, VerifyProgress, VerifyReport, Waiting } from '@quarry/content';
 import { createSemaphore } from '@quarry/runtime';
 import { createCalls } from './calls.ts';
+import { discardPacks } from './discard-packs.ts';
 import { closedError, ioError } from './errors.ts';
 import { evictPacks } from './evict-packs.ts';
 import { keepStaged } from './keep-staged.ts';
@@ -33,7 +34,7 @@ export interface VerifyStoreOptions extends Waiting {
 
 export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSettings): Promise<DiskPackStore> {
   const engine = await openPackEngine(deps, settings);
-  const { known, holds, roster, io, marks, batcher, index, directory, onPresent, onAbsent } = engine;
+  const { known, holds, roster, io, marks, batcher, index, directory, onPresent, onAbsent, onUnused } = engine;
   const calls = createCalls(() => closedError(directory.path));
   const evicting = createSemaphore(1);
   const stages = new Set<DiskPackStage>();
@@ -41,6 +42,10 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
   let stageCount = 0;
   let closing: Promise<void> | undefined;
 
+  // When closing has begun, the next open does it.
+  onUnused.add((id) => {
+    if (!calls.isClosing) void calls.run(undefined, () => roster.removeHidden(id));
+  });
   const uses: StrayFileUses = {
     isPack: (id) => roster.isInUse(id),
     isStage: (path) => stageFiles.has(path),
@@ -91,7 +96,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       calls.run(signal, async () => roster.leave(await roster.enter(descriptor))),
     findPack: (id, { signal } = {}) =>
       calls.run(signal, async () => {
-        const pack = known.find(id);
+        const pack = known.findAny(id);
         return pack && (await roster.descriptorOf(pack));
       }),
     inventory() {
@@ -115,7 +120,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
           await batcher.room(signal);
           const added = await io.write(pack, piece);
           known.touch(pack);
-          if (added !== 0) onPresent.tell(pack.id, piece.piece, added);
+          if (added !== 0 && !pack.isHidden) onPresent.tell(pack.id, piece.piece, added);
         });
       }),
     stagePack: ({ signal } = {}) =>
@@ -135,7 +140,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       }),
     readPiece: (id, piece, mask, { into, signal } = {}) =>
       calls.run(signal, async () => {
-        const pack = known.get(id);
+        const pack = known.getAny(id);
         return await reading(pack, async (descriptor) => {
           if (!isPiece(descriptor, piece, mask))
             throw new TypeError(`pack ${id} has no piece ${piece} with mask ${mask}`);
@@ -155,7 +160,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       }),
     readChunks: (id, first, count, { into, signal } = {}) =>
       calls.run(signal, async () => {
-        const pack = known.get(id);
+        const pack = known.getAny(id);
         return await reading(pack, async (descriptor) => {
           if (!isRun(descriptor, first, count))
             throw new TypeError(`pack ${id} has no chunks ${first} to ${first + count - 1}`);
@@ -169,7 +174,7 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       }),
     lendChunks: (id, first, count, read, { signal } = {}) =>
       calls.run(signal, async () => {
-        const pack = known.get(id);
+        const pack = known.getAny(id);
         return await reading(pack, async (descriptor) => {
           if (!isRun(descriptor, first, count))
             throw new TypeError(`pack ${id} has no chunks ${first} to ${first + count - 1}`);
@@ -214,6 +219,8 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
         pinnedPacks,
       };
     },
+    discard: (packs, { signal } = {}) =>
+      calls.run(signal, () => discardPacks(engine, packs, () => calls.check(signal))),
     dropChunks: (id, chunks, { signal } = {}) =>
       calls.run(signal, async () => {
         const pack = known.find(id);

@@ -6,6 +6,7 @@ import { pinKey, pinPrefix, reasonOfKey } from './keys.ts';
 /** What keeps packs from eviction: leases, which end with the process, and pins, which survive it. Both may name packs that are not known yet. */
 export interface Holds {
   isPinned(id: PackId): boolean;
+  isLeased(id: PackId): boolean;
   isHeld(id: PackId): boolean;
   lease(ids: ReadonlySet<PackId>): PackLease;
   pin(packs: Iterable<PackId>, reason: string): Promise<void>;
@@ -16,8 +17,10 @@ export interface Holds {
 export async function openHolds(deps: {
   readonly database: Database;
   readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Called when the last lease of a pack has ended. */
+  readonly onUnleased: (id: PackId) => void;
 }): Promise<Holds> {
-  const { database, exclusively } = deps;
+  const { database, exclusively, onUnleased } = deps;
   const leases = new Map<PackId, number>();
   const pinCounts = new Map<PackId, number>();
   const pinned = new Map<string, readonly PackId[]>();
@@ -32,6 +35,7 @@ export async function openHolds(deps: {
 
   return {
     isPinned: (id) => pinCounts.has(id),
+    isLeased: (id) => leases.has(id),
     isHeld: (id) => pinCounts.has(id) || leases.has(id),
     lease(ids) {
       for (const id of ids) count(leases, id, 1);
@@ -40,7 +44,10 @@ export async function openHolds(deps: {
         release() {
           if (isReleased) return;
           isReleased = true;
-          for (const id of ids) count(leases, id, -1);
+          for (const id of ids) {
+            count(leases, id, -1);
+            if (!leases.has(id)) onUnleased(id);
+          }
         },
       };
     },

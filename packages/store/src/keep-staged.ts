@@ -30,7 +30,8 @@ export async function keepStaged(engine: PackEngine, staged: StagedPack): Promis
   try {
     pack = await engine.roster.enter(descriptor);
     // A record may name chunks of a file that is gone: they must not come back with another.
-    while (!pack.hasFile && pack.presence.isRecordAhead && !pack.isGone) await engine.marks.settle(pack);
+    while (!pack.hasFile && pack.presence.isRecordAhead && !pack.isGone && !pack.isHidden)
+      await engine.marks.settle(pack);
     if (pack.hasFile) await copyStaged(engine, pack, staged);
     else {
       await moveStaged(engine, pack, staged);
@@ -74,7 +75,7 @@ function markStaged({ marks, batcher, onPresent }: PackEngine, pack: KnownPack, 
       bytes > 0
         ? addFrame(pack.presence, descriptor, piece, { bytes, check })
         : addPresent(pack.presence, descriptor, piece, fullPieceMask(descriptor, piece));
-    if (added !== 0) onPresent.tell(pack.id, piece, added);
+    if (added !== 0 && !pack.isHidden) onPresent.tell(pack.id, piece, added);
   }
   marks.noteWritten(pack);
   batcher.noteWritten(pack.presence.storedBytes - storedBefore);
@@ -85,7 +86,7 @@ async function copyStaged(engine: PackEngine, pack: KnownPack, staged: StagedPac
   for (let piece = 0; piece < descriptor.pieceCount; piece += 1) {
     if (absentMask(pack.presence, descriptor, piece, fullPieceMask(descriptor, piece)) === 0) continue;
     const added = await engine.io.write(pack, await readStaged(staged, piece));
-    if (added !== 0) engine.onPresent.tell(pack.id, piece, added);
+    if (added !== 0 && !pack.isHidden) engine.onPresent.tell(pack.id, piece, added);
   }
 }
 

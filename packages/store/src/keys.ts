@@ -3,12 +3,14 @@ import type { Domain, ImageRef, ManifestId, PackId } from '@quarry/content';
 
 // What the index keeps, by the first byte of the key:
 //   C  chunk         domain (4 bytes of its digest), digest (its first 24)  →  locations
+//   D  discarded     pack id, whose files are to be removed               →  nothing
 //   L  last use      pack id                                                →  float64
 //   M  manifest      manifest id                                            →  its canonical bytes
 //   N  named by      manifest id, ref, 0, publisher                         →  nothing
 //   P  pack          pack id                                                →  pack record
 //   R  image record  ref, 0, publisher                                      →  its canonical bytes
 //   U  pin           reason                                                 →  pack ids
+//   V  verified      manifest id                                            →  the hash that the image was found to have
 // 192 bits of a chunk's digest keep others from making two chunks of one key; the rest would be a fifth of the index.
 
 const DOMAIN_BYTES = 4;
@@ -21,6 +23,7 @@ export const packPrefix: Uint8Array = Uint8Array.of(kind('P'));
 export const lastUsePrefix: Uint8Array = Uint8Array.of(kind('L'));
 export const pinPrefix: Uint8Array = Uint8Array.of(kind('U'));
 export const recordPrefix: Uint8Array = Uint8Array.of(kind('R'));
+export const discardedPrefix: Uint8Array = Uint8Array.of(kind('D'));
 
 /** The keys of many chunks (32-byte digests, concatenated) in one domain. */
 export function chunkKeys(domain: Domain, digests: Uint8Array): Uint8Array[] {
@@ -59,6 +62,10 @@ export function lastUseKey(pack: PackId): Uint8Array {
   return Buffer.concat([lastUsePrefix, idBytes(pack)]);
 }
 
+export function discardedKey(pack: PackId): Uint8Array {
+  return Buffer.concat([discardedPrefix, idBytes(pack)]);
+}
+
 export function pinKey(reason: string): Uint8Array {
   return Buffer.concat([pinPrefix, Buffer.from(reason)]);
 }
@@ -69,6 +76,10 @@ export function reasonOfKey(key: Uint8Array): string {
 
 export function manifestKey(manifest: ManifestId): Uint8Array {
   return Buffer.concat([Uint8Array.of(kind('M')), idBytes(manifest)]);
+}
+
+export function verifiedKey(manifest: ManifestId): Uint8Array {
+  return Buffer.concat([Uint8Array.of(kind('V')), idBytes(manifest)]);
 }
 
 /** All records of a ref begin with this. A ref has no control characters, so 0 ends it. */

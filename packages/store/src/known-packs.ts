@@ -15,6 +15,8 @@ export interface KnownPack {
   users: number;
   /** Not added yet, evicted, or found damaged. Whoever still holds it must not touch its files. */
   isGone: boolean;
+  /** Discarded while somebody used it: found by nobody but them, and without a record. */
+  isHidden: boolean;
   /** Its pack file exists, or is being renamed into place (`fileReady`). */
   hasFile: boolean;
   fileReady: Promise<void> | undefined;
@@ -26,15 +28,21 @@ export interface KnownPack {
 
 export interface KnownPacks {
   find(id: PackId): KnownPack | undefined;
+  /** Also one that is hidden. */
+  findAny(id: PackId): KnownPack | undefined;
   findByNumber(number: number): KnownPack | undefined;
   /** How many packs of a domain have a number: those that the index may name. Never too few. */
   countIn(domain: Domain): number;
   /** @throws StoreError STORE_PACK_UNKNOWN */
   get(id: PackId): KnownPack;
+  /** Also one that is hidden. @throws StoreError STORE_PACK_UNKNOWN */
+  getAny(id: PackId): KnownPack;
   all(): Iterable<KnownPack>;
   /** Gives a pack its number, or the one it had. The index may name it from now on, nobody finds it before `publish`. */
   reserve(id: PackId, record: { readonly domain: Domain; readonly number?: number }, presence: Presence): KnownPack;
+  /** Also of one that is hidden. */
   publish(pack: KnownPack): void;
+  hide(pack: KnownPack): void;
   /** Takes back a reservation, or a published pack. */
   remove(pack: KnownPack): void;
   touch(pack: KnownPack): void;
@@ -49,13 +57,16 @@ export interface KnownPacks {
 
 export function createKnownPacks(deps: { readonly wallMs: () => number; readonly onTouch: () => void }): KnownPacks {
   const byId = new Map<PackId, KnownPack>();
+  const hidden = new Map<PackId, KnownPack>();
   const byNumber = new Map<number, KnownPack>();
   const counts = new Map<Domain, number>();
   const touched = new Set<KnownPack>();
   let lastUse = 0;
   let lastNumber = 0;
+  const findAny = (id: PackId): KnownPack | undefined => byId.get(id) ?? hidden.get(id);
   return {
     find: (id) => byId.get(id),
+    findAny,
     findByNumber: (number) => byNumber.get(number),
     countIn: (domain) => counts.get(domain) ?? 0,
     get(id) {
@@ -63,10 +74,15 @@ export function createKnownPacks(deps: { readonly wallMs: () => number; readonly
       if (pack) return pack;
       throw unknownPackError(id);
     },
+    getAny(id) {
+      const pack = findAny(id);
+      if (pack) return pack;
+      throw unknownPackError(id);
+    },
     all: () => byId.values(),
     reserve(id, { domain, number = lastNumber + 1 }, presence) {
       const { chunkCount } = presence.present;
-      const state = { usedAt: 0, users: 0, isGone: true, hasFile: false, fileReady: undefined };
+      const state = { usedAt: 0, users: 0, isGone: true, isHidden: false, hasFile: false, fileReady: undefined };
       const pack = { id, number, domain, chunkCount, presence, ...state, isAnchored: false, failures: 0 };
       lastNumber = Math.max(lastNumber, number);
       byNumber.set(number, pack);
@@ -75,11 +91,20 @@ export function createKnownPacks(deps: { readonly wallMs: () => number; readonly
     },
     publish(pack) {
       pack.isGone = false;
+      pack.isHidden = false;
+      hidden.delete(pack.id);
       byId.set(pack.id, pack);
+    },
+    hide(pack) {
+      pack.isHidden = true;
+      byId.delete(pack.id);
+      touched.delete(pack);
+      hidden.set(pack.id, pack);
     },
     remove(pack) {
       pack.isGone = true;
       if (byId.get(pack.id) === pack) byId.delete(pack.id);
+      if (hidden.get(pack.id) === pack) hidden.delete(pack.id);
       if (byNumber.get(pack.number) === pack) counts.set(pack.domain, (counts.get(pack.domain) ?? 1) - 1);
       byNumber.delete(pack.number);
       touched.delete(pack);
@@ -88,7 +113,7 @@ export function createKnownPacks(deps: { readonly wallMs: () => number; readonly
       // A calendar that was set back, or stands still within a millisecond, must not mix up the order.
       lastUse = Math.max(deps.wallMs(), lastUse + 1);
       pack.usedAt = lastUse;
-      if (pack.isGone) return;
+      if (pack.isGone || pack.isHidden) return;
       touched.add(pack);
       deps.onTouch();
     },

@@ -51,6 +51,8 @@ export interface PackEngine {
   readonly recency: Recency;
   readonly onPresent: Listeners<[PackId, number, number]>;
   readonly onAbsent: Listeners<[PackId]>;
+  /** A hidden pack may have become free to be removed. */
+  readonly onUnused: Listeners<[PackId]>;
 }
 
 export interface PackEngineDeps {
@@ -65,6 +67,10 @@ export async function openPackEngine(deps: PackEngineDeps, settings: StoreSettin
   const { packs } = directory;
   const onPresent = createListeners<[PackId, number, number]>();
   const onAbsent = createListeners<[PackId]>();
+  const onUnused = createListeners<[PackId]>();
+  const tellUnused = (pack: PackId): void => {
+    if (known.findAny(pack)?.isHidden) onUnused.tell(pack);
+  };
   const tellAbsent = (pack: PackId): void => onAbsent.tell(pack);
 
   const files = createHandlePool(settings);
@@ -86,15 +92,31 @@ export async function openPackEngine(deps: PackEngineDeps, settings: StoreSettin
     exclusively: (work) => indexing.run(work),
   });
   const pinning = createSemaphore(1);
-  const holds = await openHolds({ database, exclusively: (work) => pinning.run(work) });
-  const isHeld = (id: PackId): boolean => holds.isHeld(id);
-  const shared = { packs, database, files, descriptors, known, freeSpace, index, marks, logger };
-  const roster = createPackRoster({ ...shared, isHeld, exclusively, onAbsent: tellAbsent });
+  const holds = await openHolds({ database, exclusively: (work) => pinning.run(work), onUnleased: tellUnused });
+  const shared = { packs, database, files, descriptors, known, freeSpace, index, marks, holds, logger };
+  const onAdded = (pack: PackId, piece: number, mask: number): void => onPresent.tell(pack, piece, mask);
+  const telling = { onWritten, onPresent: onAdded, onAbsent: tellAbsent, onUnused: tellUnused };
+  const roster = createPackRoster({ ...shared, exclusively, ...telling });
 
   const cut = await recoverPacks({ packs, database, known, logger });
   if (cut.length > 0) {
     const report = await verifyPacks({ io, marks, roster }, cut, { totalBytes: 0, check: () => {} });
     logger.warn('pack files were cut: dropped the chunks that are not whole', { chunks: report.badChunks.length });
   }
-  return { directory, known, holds, files, freeSpace, index, roster, marks, io, batcher, recency, onPresent, onAbsent };
+  return {
+    directory,
+    known,
+    holds,
+    files,
+    freeSpace,
+    index,
+    roster,
+    marks,
+    io,
+    batcher,
+    recency,
+    onPresent,
+    onAbsent,
+    onUnused,
+  };
 }

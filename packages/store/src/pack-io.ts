@@ -159,7 +159,7 @@ export function createPackIo(deps: PackIoDeps): PackIo {
   const untilWritable = async (pack: KnownPack): Promise<void> => {
     for (;;) {
       if (pack.fileReady) await pack.fileReady;
-      else if (pack.presence.isRecordAhead && !pack.isGone) await marks.settle(pack);
+      else if (pack.presence.isRecordAhead && !pack.isGone && !pack.isHidden) await marks.settle(pack);
       else return;
     }
   };

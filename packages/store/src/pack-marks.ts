@@ -61,7 +61,7 @@ export function createPackMarks(deps: PackMarksDeps): PackMarks {
     await syncDirectory(packs);
   };
   const settleNow = async (pack: KnownPack): Promise<void> => {
-    if (!pack.presence.isRecordAhead || pack.isGone) return;
+    if (!pack.presence.isRecordAhead || pack.isGone || pack.isHidden) return; // a hidden one has no record
     const mark = durableMark(pack.presence);
     await database.write([record(pack, mark)], { isDurable: true });
     confirmMark(pack.presence, mark);
@@ -70,7 +70,7 @@ export function createPackMarks(deps: PackMarksDeps): PackMarks {
   return {
     noteWritten: (pack) => void unmarked.add(pack),
     async flush() {
-      const flushed = [...unmarked].filter((pack) => !pack.isGone);
+      const flushed = [...unmarked].filter((pack) => !pack.isGone && !pack.isHidden);
       unmarked.clear();
       const marks = new Map<KnownPack, PresenceMark>();
       let lost: Error | undefined;

@@ -1,11 +1,13 @@
+import { rm } from 'node:fs/promises';
 import { isEmpty } from '@quarry/content';
 import type { PackId } from '@quarry/content';
+import { errorCode } from '@quarry/runtime';
 import type { Logger } from '@quarry/runtime';
 import type { Database, DatabaseWrite } from './database.ts';
-import { lastUsePrefix, packKey, packOfKey, packPrefix } from './keys.ts';
+import { discardedPrefix, lastUsePrefix, packKey, packOfKey, packPrefix } from './keys.ts';
 import type { KnownPack, KnownPacks } from './known-packs.ts';
 import { fileBytes } from './store-directory.ts';
-import { listPackFiles, packFile } from './pack-paths.ts';
+import { descriptorFile, listPackFiles, packFile } from './pack-paths.ts';
 import { decodePackRecord } from './pack-record.ts';
 import type { PackRecord } from './pack-record.ts';
 import { loseAll, recordedPresence } from './presence.ts';
@@ -15,6 +17,7 @@ const MANY_PACKS = 256;
 
 /**
  * Brings the records of the last process into memory, and believes none that its files contradict:
+ *   a pack that was discarded, and has no record                             →  its files are removed
  *   a record that does not have its digest, or whose descriptor is not there  →  the pack is forgotten
  *   marks without a pack file                                                →  none of its chunks is present
  *   a pack file that ends before its last mark                               →  its chunks are to be hashed again (returned)
@@ -26,6 +29,7 @@ export async function recoverPacks(deps: {
   readonly logger: Logger;
 }): Promise<readonly KnownPack[]> {
   const { packs, database, known, logger } = deps;
+  await removeDiscarded(deps);
   const names = await listPackFiles(packs);
   const forgotten: DatabaseWrite[] = [];
   const cut: KnownPack[] = [];
@@ -65,6 +69,32 @@ export async function recoverPacks(deps: {
   const strays = [...names.packs, ...names.descriptors].filter((id) => !known.find(id)).length + names.others.length;
   if (strays > 0) logger.warn('files that belong to no pack lie in the store: verify names them', { files: strays });
   return cut;
+}
+
+/** Ends what discarding had begun. A pack that has a record was added again since. */
+async function removeDiscarded({
+  packs,
+  database,
+  logger,
+}: {
+  readonly packs: string;
+  readonly database: Database;
+  readonly logger: Logger;
+}): Promise<void> {
+  const done: DatabaseWrite[] = [];
+  for await (const { key } of database.scan(discardedPrefix)) {
+    const id = packOfKey(key);
+    try {
+      if (!(await database.find(packKey(id)))) {
+        await rm(packFile(packs, id), { force: true });
+        await rm(descriptorFile(packs, id), { force: true });
+      }
+      done.push({ key, value: undefined });
+    } catch (error) {
+      logger.warn('could not remove all of a pack', { pack: id, error: errorCode(error) });
+    }
+  }
+  if (done.length > 0) await database.write(done, { isDurable: true });
 }
 
 function readRecord(value: Uint8Array): PackRecord | undefined {

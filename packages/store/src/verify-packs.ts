@@ -129,13 +129,13 @@ export async function verifyPacks(
 
   for (const pack of packs) {
     options.check();
-    if (pack.isGone) continue;
+    if (pack.isGone || pack.isHidden) continue;
     checkedPacks += 1;
     pack.users += 1;
     try {
       await verifyPack(pack);
     } finally {
-      pack.users -= 1;
+      deps.roster.leave(pack);
     }
   }
   return { packs: checkedPacks, checkedChunks, checkedBytes, badChunks };

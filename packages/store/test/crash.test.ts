@@ -24,12 +24,15 @@ async function workUntilKilled(
   childSeed: number,
   lineCount: number,
   durable: Durable,
+  discarded: Set<string>,
 ): Promise<void> {
   const child = startChild('./write-until-killed.ts', [directory, String(childSeed)]);
   let left = lineCount;
   for await (const line of child.lines) {
     const [kind, ...rest] = line.split(' ');
     if (kind === 'absent') durable.delete(rest[0] ?? '');
+    if (kind === 'discarded') discarded.add(rest[0] ?? '');
+    if (kind === 'adding') discarded.delete(rest[0] ?? '');
     if (kind === 'durable') {
       durable.clear();
       for (const entry of rest) durable.set(...(entry.split(':') as [string, string]));
@@ -42,18 +45,20 @@ async function workUntilKilled(
   expect(child.process.signalCode).toBe('SIGKILL');
 }
 
-test(`a process killed at ${KILLS} random instants leaves a store in which everything present is right and everything synced is present`, {
+test(`a process killed at ${KILLS} random instants leaves a store in which everything present is right, everything synced is present and nothing discarded is`, {
   timeout: 300_000,
 }, async () => {
   const random = createSeededRandom(seed);
   const samples = Array.from({ length: CRASH_PACKS }, (_, i) => samplePack(crashPackOptions(i)));
   const directory = await mkdtemp(join(tmpdir(), 'quarry-crash-'));
   const durable: Durable = new Map();
+  let discardedPacks = 0;
   let compared = 0;
   let framed = 0;
   try {
     for (let kill = 0; kill < KILLS; kill += 1) {
-      await workUntilKilled(directory, seed + kill, 1 + Math.floor(random.next() * 120), durable);
+      const discarded = new Set<string>();
+      await workUntilKilled(directory, seed + kill, 1 + Math.floor(random.next() * 120), durable, discarded);
       const store = await createDiskStore(deps, { directory });
       const { packs } = store;
       for (const [id, hex] of durable) {
@@ -78,10 +83,17 @@ test(`a process killed at ${KILLS} random instants leaves a store in which every
       }
       const report = await packs.verify();
       expect(report.badChunks).toEqual([]);
+      for (const { descriptor } of samples) {
+        if (!discarded.has(descriptor.id)) continue;
+        discardedPacks += 1;
+        expect(packs.present(descriptor.id), `kill ${kill}, seed ${seed}: ${descriptor.id} is back`).toBeUndefined();
+        expect(report.strayFiles.filter((path) => path.includes(descriptor.id))).toEqual([]);
+      }
       await store.close();
     }
     expect(compared).toBeGreaterThan(500);
     expect(framed).toBeGreaterThan(50);
+    expect(discardedPacks).toBeGreaterThan(5);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

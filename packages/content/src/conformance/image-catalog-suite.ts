@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ImageCatalog } from '../ports/image-catalog.ts';
 import { imageRef, manifestId } from '../ids.ts';
+import type { ImageHash } from '../image-hash.ts';
 import type { ImageRecord } from '../image-record.ts';
 import { expectCode } from './pack-store/subject.ts';
 import { sampleManifest, sampleRecord } from './sample-image.ts';
@@ -18,6 +19,8 @@ export interface ImageCatalogHarness {
   readonly create: () => Promise<ImageCatalogSubject>;
   readonly capabilities: { readonly isDurable: boolean };
 }
+
+const anyHash: ImageHash = { algorithm: 'sha512', value: 'cd'.repeat(64) };
 
 /** The laws of the ImageCatalog port, each a test. */
 export function imageCatalogSuite(name: string, harness: ImageCatalogHarness): void {
@@ -123,6 +126,39 @@ export function imageCatalogSuite(name: string, harness: ImageCatalogHarness): v
       expect(await catalog.removeRecords(imageRef('a'))).toBe(0);
     });
 
+    test('of a ref only those records may be removed that one asks for', async () => {
+      const { catalog } = await subject();
+      const [shared, own] = [sampleManifest(1), sampleManifest(2)];
+      await catalog.putManifest(shared);
+      await catalog.putManifest(own);
+      const kept = sampleRecord({ manifest: 1 });
+      await catalog.putRecord(kept);
+      await catalog.putRecord(sampleRecord({ publisher: 2, manifest: 1 }));
+      await catalog.putRecord(sampleRecord({ publisher: 3, manifest: 2 }));
+      const isOthers = (record: ImageRecord): boolean => record.publisher[0] !== 1;
+      expect(await catalog.removeRecords(kept.ref, { where: isOthers })).toBe(2);
+      expect(await catalog.findRecords(kept.ref)).toEqual([kept]);
+      expect(await catalog.findManifest(shared.id)).toEqual(shared);
+      expect(await catalog.findManifest(own.id)).toBeUndefined();
+      expect(await catalog.removeRecords(kept.ref, { where: isOthers })).toBe(0);
+    });
+
+    test('what an image was found to hash to is remembered as long as its manifest', async () => {
+      const { catalog } = await subject();
+      const manifest = sampleManifest(1);
+      const hash = anyHash;
+      await catalog.markVerified(manifest.id, hash);
+      expect(await catalog.findVerified(manifest.id)).toBeUndefined();
+      await catalog.putManifest(manifest);
+      expect(await catalog.findVerified(manifest.id)).toBeUndefined();
+      await catalog.markVerified(manifest.id, hash);
+      expect(await catalog.findVerified(manifest.id)).toEqual(hash);
+      await catalog.putRecord(sampleRecord({ manifest: 1 }));
+      await catalog.removeRecords(imageRef('image'));
+      await catalog.putManifest(manifest);
+      expect(await catalog.findVerified(manifest.id)).toBeUndefined();
+    });
+
     test('a manifest whose last record was replaced goes too, one that never had a record stays', async () => {
       const { catalog } = await subject();
       const [replaced, unnamed] = [sampleManifest(1), sampleManifest(3)];
@@ -165,6 +201,8 @@ export function imageCatalogSuite(name: string, harness: ImageCatalogHarness): v
       await expectCode(catalog.putRecord(record), 'STORE_CLOSED');
       await expectCode(catalog.findRecords(record.ref), 'STORE_CLOSED');
       await expectCode(catalog.removeRecords(record.ref), 'STORE_CLOSED');
+      await expectCode(catalog.markVerified(record.manifest, anyHash), 'STORE_CLOSED');
+      await expectCode(catalog.findVerified(record.manifest), 'STORE_CLOSED');
       await expectCode(collect(catalog.listRecords()), 'STORE_CLOSED');
     });
 
@@ -178,6 +216,8 @@ export function imageCatalogSuite(name: string, harness: ImageCatalogHarness): v
       await expect(catalog.putRecord(record, waiting)).rejects.toBe(reason);
       await expect(catalog.findRecords(record.ref, waiting)).rejects.toBe(reason);
       await expect(catalog.removeRecords(record.ref, waiting)).rejects.toBe(reason);
+      await expect(catalog.markVerified(record.manifest, anyHash, waiting)).rejects.toBe(reason);
+      await expect(catalog.findVerified(record.manifest, waiting)).rejects.toBe(reason);
       await expect(collect(catalog.listRecords(waiting))).rejects.toBe(reason);
     });
 
@@ -189,11 +229,13 @@ export function imageCatalogSuite(name: string, harness: ImageCatalogHarness): v
         const record = sampleRecord({ manifest: 1 });
         await catalog.putManifest(manifest);
         await catalog.putRecord(record);
+        await catalog.markVerified(manifest.id, anyHash);
         await catalog.putRecord(sampleRecord({ ref: 'gone' }));
         await catalog.removeRecords(imageRef('gone'));
         const reopened = await reopen?.();
         if (!reopened) throw new TypeError('a durable catalog can be reopened');
         expect(await reopened.findManifest(manifest.id)).toEqual(manifest);
+        expect(await reopened.findVerified(manifest.id)).toEqual(anyHash);
         expect(await collect(reopened.listRecords())).toEqual([record]);
       });
     }

@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { discardingLaws } from './pack-store/discarding-laws.ts';
 import { droppingLaws } from './pack-store/dropping-laws.ts';
 import { evictingLaws } from './pack-store/evicting-laws.ts';
 import { findingLaws } from './pack-store/finding-laws.ts';
@@ -26,6 +27,7 @@ export function packStoreSuite(name: string, harness: PackStoreHarness): void {
     describe('staging', () => stagingLaws(laws));
     describe('staging frames', () => stagingFramesLaws(laws, harness));
     describe('keeping and evicting', () => evictingLaws(laws));
+    describe('discarding', () => discardingLaws(laws, harness));
     describe('dropping and verifying', () => droppingLaws(laws, harness));
     if (harness.capabilities.isDurable) describe('reopening', () => reopeningLaws(laws));
   });

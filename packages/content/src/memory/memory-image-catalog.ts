@@ -1,4 +1,5 @@
 import type { ImageRef, ManifestId } from '../ids.ts';
+import type { ImageHash } from '../image-hash.ts';
 import type { ImageRecord } from '../image-record.ts';
 import type { Manifest } from '../manifest.ts';
 import type { ImageCatalog } from '../ports/image-catalog.ts';
@@ -11,6 +12,7 @@ export interface MemoryImageCatalog extends ImageCatalog {
 /** An ImageCatalog that is gone when the process is. */
 export function createMemoryImageCatalog(): MemoryImageCatalog {
   const manifests = new Map<ManifestId, Manifest>();
+  const verified = new Map<ManifestId, ImageHash>();
   /** Per ref, the latest record of each publisher. */
   const records = new Map<ImageRef, Map<string, ImageRecord>>();
   const listeners = new Set<(ref: ImageRef, records: readonly ImageRecord[]) => void>();
@@ -25,6 +27,7 @@ export function createMemoryImageCatalog(): MemoryImageCatalog {
       for (const record of published.values()) if (record.manifest === id) return;
     }
     manifests.delete(id);
+    verified.delete(id);
   };
   const latestFirst = (ref: ImageRef): ImageRecord[] =>
     [...(records.get(ref)?.values() ?? [])].sort(
@@ -67,10 +70,12 @@ export function createMemoryImageCatalog(): MemoryImageCatalog {
         }
       }
     },
-    async removeRecords(ref, { signal } = {}) {
+    async removeRecords(ref, { signal, where = () => true } = {}) {
       enter(signal);
-      const removed = latestFirst(ref);
-      records.delete(ref);
+      const removed = latestFirst(ref).filter(where);
+      const published = records.get(ref);
+      for (const record of removed) published?.delete(Buffer.from(record.publisher).toString('hex'));
+      if (published?.size === 0) records.delete(ref);
       for (const record of removed) dropUnnamed(record.manifest);
       if (removed.length > 0) tell(ref);
       return removed.length;
@@ -78,6 +83,14 @@ export function createMemoryImageCatalog(): MemoryImageCatalog {
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
+    },
+    async markVerified(id, hash, { signal } = {}) {
+      enter(signal);
+      if (manifests.has(id)) verified.set(id, hash);
+    },
+    async findVerified(id, { signal } = {}) {
+      enter(signal);
+      return verified.get(id);
     },
     async close() {
       isClosed = true;

@@ -1,4 +1,4 @@
-import { chunksOf, copyChunkSet, countChunks, hasChunk } from '../chunk-set.ts';
+import { chunksOf, copyChunkSet, countChunks, hasChunk, pieceMask } from '../chunk-set.ts';
 import type { Domain, PackId } from '../ids.ts';
 import { limits } from '../limits.ts';
 import { chunkDigest, chunkOffset, fullPieceMask, maskedBytes, pieceChunks } from '../pack-descriptor.ts';
@@ -13,6 +13,8 @@ import { MemoryStoreError } from './memory-store-error.ts';
 /** A PackStore that is gone when the process is: for tests, and for a node that is told to keep nothing. */
 export function createMemoryPackStore(): PackStore {
   const packs = new Map<PackId, MemoryPack>();
+  /** Discarded while they were leased. */
+  const hidden = new Map<PackId, MemoryPack>();
   const locations = new Map<string, ChunkLocation[]>();
   const pins = new Map<string, Set<PackId>>();
   const leases = new Map<PackId, number>();
@@ -32,17 +34,26 @@ export function createMemoryPackStore(): PackStore {
       details: { pack: id },
     });
   };
-  const isHeld = (id: PackId): boolean => leases.has(id) || [...pins.values()].some((pinned) => pinned.has(id));
+  /** For who may still hold a lease. */
+  const getAny = (id: PackId): MemoryPack => hidden.get(id) ?? getPack(id);
+  const isPinned = (id: PackId): boolean => [...pins.values()].some((pinned) => pinned.has(id));
+  const isHeld = (id: PackId): boolean => leases.has(id) || isPinned(id);
   const heldBytes = (): number => sum([...packs].filter(([id]) => isHeld(id)).map(([, pack]) => pack.storedBytes));
   const presentBytes = (): number => sum([...packs.values()].map((pack) => pack.presentBytes));
   const storedBytes = (): number => sum([...packs.values()].map((pack) => pack.storedBytes));
 
   const add = (descriptor: PackDescriptor): void => {
     if (packs.has(descriptor.id)) return;
-    packs.set(descriptor.id, createMemoryPack(descriptor, ++uses));
+    const again = hidden.get(descriptor.id);
+    hidden.delete(descriptor.id);
+    packs.set(descriptor.id, again ?? createMemoryPack(descriptor, ++uses));
     for (let chunk = 0; chunk < descriptor.chunkCount; chunk += 1) {
       const key = locationKey(descriptor.domain, chunkDigest(descriptor, chunk));
       locations.set(key, [...(locations.get(key) ?? []), { pack: descriptor.id, chunk }]);
+    }
+    for (let piece = 0; again && piece < descriptor.pieceCount; piece += 1) {
+      const mask = pieceMask(again.present, piece, descriptor.chunksPerPiece);
+      if (mask !== 0) for (const listener of presentListeners) listener(descriptor.id, piece, mask);
     }
   };
   const forget = (pack: MemoryPack): void => {
@@ -95,7 +106,7 @@ export function createMemoryPackStore(): PackStore {
     },
     async findPack(pack, { signal } = {}) {
       enter(signal);
-      return packs.get(pack)?.descriptor;
+      return (packs.get(pack) ?? hidden.get(pack))?.descriptor;
     },
     inventory() {
       enter();
@@ -123,7 +134,7 @@ export function createMemoryPackStore(): PackStore {
     },
     async readPiece(pack, piece, mask, { into, signal } = {}) {
       enter(signal);
-      const known = getPack(pack);
+      const known = getAny(pack);
       const { descriptor } = known;
       if (!isPiece(descriptor, piece) || mask <= 0 || mask & ~fullPieceMask(descriptor, piece))
         throw new TypeError(`pack ${pack} has no piece ${piece} with mask ${mask}`);
@@ -143,7 +154,7 @@ export function createMemoryPackStore(): PackStore {
     },
     async readChunks(pack, firstChunk, count, { into, signal } = {}) {
       enter(signal);
-      const known = getPack(pack);
+      const known = getAny(pack);
       const { descriptor } = known;
       if (!Number.isInteger(firstChunk) || firstChunk < 0 || count < 1 || firstChunk + count > descriptor.chunkCount) {
         throw new TypeError(`pack ${pack} has no chunks ${firstChunk} to ${firstChunk + count - 1}`);
@@ -171,6 +182,7 @@ export function createMemoryPackStore(): PackStore {
             const left = (leases.get(id) ?? 1) - 1;
             if (left > 0) leases.set(id, left);
             else leases.delete(id);
+            if (left <= 0) hidden.delete(id);
           }
           ids.clear();
         },
@@ -201,6 +213,22 @@ export function createMemoryPackStore(): PackStore {
       for (const victim of victims) forget(victim);
       const evictedBytes = sum(victims.map((pack) => pack.storedBytes));
       return { evictedPacks: victims.length, evictedBytes, keptBytes: kept, heldBytes: heldBytes() };
+    },
+    async discard(discarded, { signal } = {}) {
+      enter(signal);
+      const gone = [...new Set(discarded)].flatMap((id) => packs.get(id) ?? []);
+      const ids = gone.map(({ descriptor }) => descriptor.id);
+      const unpinned = gone.filter(({ descriptor }) => !isPinned(descriptor.id));
+      for (const pack of unpinned) {
+        if (leases.has(pack.descriptor.id)) hidden.set(pack.descriptor.id, pack);
+        forget(pack);
+      }
+      return {
+        removedPacks: ids.filter((id) => !packs.has(id) && !hidden.has(id)),
+        heldPacks: ids.filter((id) => hidden.has(id)),
+        pinnedPacks: ids.filter((id) => packs.has(id)),
+        bytes: sum(unpinned.map((pack) => pack.storedBytes)),
+      };
     },
     async verify({ signal, onProgress } = {}) {
       enter(signal);
@@ -244,6 +272,7 @@ export function createMemoryPackStore(): PackStore {
     async close() {
       isClosed = true;
       packs.clear();
+      hidden.clear();
       locations.clear();
     },
   };

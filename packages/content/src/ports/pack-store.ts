@@ -94,13 +94,20 @@ export interface PackStore {
   verify(options?: Waiting & { readonly onProgress?: (progress: VerifyProgress) => void }): Promise<VerifyReport>;
   usage(): StoreUsage;
   /**
+   * Forgets packs whose images are gone; unknown ones are passed over. A pinned pack stays as it is. One that is leased, or being read or written, is gone for
+   * everybody from now on, and its bytes go when the last lease is released: until then `findPack`, `readPiece`, `readChunks` and `lendChunks` go on for who
+   * holds one, everything else knows it no more. Any other has gone with all its bytes when this resolves. Durable when resolved: none comes back with the next
+   * start. `addPack` makes a pack known again, with the chunks that it still has.
+   */
+  discard(packs: Iterable<PackId>, waiting?: Waiting): Promise<DiscardReport>;
+  /**
    * Takes chunks that a reader found bad from presence, so that they can be fetched anew; with a chunk of a frame goes its whole piece. Durable when
    * resolved; absent ones are passed over.
    */
   dropChunks(pack: PackId, chunks: ChunkSet, waiting?: Waiting): Promise<void>;
   /** Called after chunks became present (once per written piece, from memory, must not throw); returns how to stop. */
   onPresent(listener: (pack: PackId, piece: number, mask: number) => void): () => void;
-  /** Called after a pack was evicted or chunks of it were dropped. */
+  /** Called after a pack was evicted or discarded, or chunks of it were dropped. */
   onAbsent(listener: (pack: PackId) => void): () => void;
   close(): Promise<void>;
 }
@@ -168,6 +175,15 @@ export interface EvictionReport {
   /** What is left, and how much of it cannot be evicted (pinned or leased). */
   readonly keptBytes: number;
   readonly heldBytes: number;
+}
+
+export interface DiscardReport {
+  readonly removedPacks: readonly PackId[];
+  /** In use: gone for others, and removed with the last lease. */
+  readonly heldPacks: readonly PackId[];
+  readonly pinnedPacks: readonly PackId[];
+  /** What those that are not pinned took as they were kept. */
+  readonly bytes: number;
 }
 
 export interface VerifyProgress {

@@ -1,10 +1,12 @@
 // Does everything a store can do to its packs, at random and without end, and says on standard output what must have survived.
 //   durable <id>:<hex of presence> …   resolved syncs; printed before anything else happens
 //   absent <id>                        chunks of this pack are about to go
+//   discarded <id>                     this pack may not come back, until
+//   adding <id>                        it is about to be added again
 // Arguments: directory, seed.
 import { writeSync } from 'node:fs';
 import { addRun, createChunkSet, encodePiece } from '@quarry/content';
-import type { PackStage } from '@quarry/content';
+import type { PackId, PackStage } from '@quarry/content';
 import { samplePack } from '@quarry/content/conformance';
 import type { SamplePack } from '@quarry/content/conformance';
 import { createSeededRandom, silentLogger, systemClock } from '@quarry/runtime';
@@ -29,6 +31,11 @@ const { packs: store } = await createDiskStore(
 );
 store.onAbsent((id) => say(`absent ${id}`));
 const samples = Array.from({ length: CRASH_PACKS }, (_, i) => samplePack(crashPackOptions(i)));
+const discarded = new Set<PackId>();
+const sayAdding = (id: PackId): void => {
+  if (discarded.delete(id)) say(`adding ${id}`);
+};
+let lease = store.lease([]);
 say('open');
 
 /** The whole pack in frames of so many chunks: of one piece, or of four. */
@@ -46,6 +53,7 @@ for (;;) {
   const { id, pieceCount, chunkCount } = pack.descriptor;
   const dice = below(100);
   if (dice < 70) {
+    sayAdding(id);
     await store.addPack(pack.descriptor);
     const pieces = Array.from({ length: 4 }, () => below(pieceCount));
     await Promise.all(
@@ -67,6 +75,7 @@ for (;;) {
     const stage = await store.stagePack();
     if (random.next() < 0.5) await stage.append([pack.bytes.subarray(0, 5000), pack.bytes.subarray(5000)]);
     else await appendFrames(stage, pack, random.next() < 0.5 ? 4 : 16);
+    sayAdding(id);
     if (random.next() < 0.8) await stage.finish(pack.descriptor);
     say('staged');
   } else if (dice < 92) {
@@ -74,7 +83,17 @@ for (;;) {
     addRun(dropped, below(chunkCount - 4), 4);
     await store.dropChunks(id, dropped);
     say('dropped');
-  } else if (dice < 96) {
+  } else if (dice < 94) {
+    lease.release();
+    lease = store.lease(random.next() < 0.5 ? [id] : []);
+    await store.unpin(`reason ${below(3)}`);
+    const ids = samples.slice(below(samples.length)).map(({ descriptor }) => descriptor.id);
+    const { pinnedPacks } = await store.discard(ids);
+    for (const gone of ids.filter((each) => !pinnedPacks.includes(each))) {
+      discarded.add(gone);
+      say(`discarded ${gone}`);
+    }
+  } else if (dice < 97) {
     await store.evict(store.usage().presentBytes >> 1);
     say('evicted');
   } else await store.pin([id], `reason ${below(3)}`);

@@ -20,6 +20,7 @@ const calls: Readonly<Record<string, (store: PackStore, waiting: Waiting) => Pro
   readPiece: (store, waiting) => store.readPiece(id, 0, 1, waiting),
   readChunks: (store, waiting) => store.readChunks(id, 0, 1, waiting),
   evict: (store, waiting) => store.evict(0, waiting),
+  discard: (store, waiting) => store.discard([id], waiting),
   verify: (store, waiting) => store.verify(waiting),
   dropChunks: (store, waiting) => store.dropChunks(id, createChunkSet(11), waiting),
 };
