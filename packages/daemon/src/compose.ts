@@ -29,9 +29,14 @@ import type { BulkNetwork, ChosenBulkOptions, Libp2pNetwork } from '@quarry/swar
 import { loadBannedPeers } from './banned-peers.ts';
 import type { Config } from './config/config.ts';
 import { serveControl, serveMetrics } from './control/control-server.ts';
+import { serveExports } from './control/export-server.ts';
 import type { Daemon, NetworkView } from './daemon.ts';
 import { decideEncoding } from './decide-encoding.ts';
 import { DaemonError } from './daemon-error.ts';
+import { createExports } from './exports.ts';
+import type { AuthorisedImage } from './exports.ts';
+import { groupIdOf } from './group-id.ts';
+import { formatImageHash } from './image-hash-text.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createNodeDaemon } from './node-daemon.ts';
 import type { SeedSource } from './node-daemon.ts';
@@ -58,6 +63,7 @@ export async function startDaemon(
     signal?.throwIfAborted();
     await serveControl(daemon, config.control.socket, lifecycle);
     if (config.control.metricsListen !== '') await serveMetrics(daemon, config.control.metricsListen, lifecycle);
+    if (config.exports.socket !== '') await openExports(config, daemon, logger, lifecycle);
     const digest = `${digestBackend.kind}, ${digestBackend.name}`;
     logger.info('ready', { role, node: daemon.nodeId, addresses: daemon.addresses(), digest });
     if (digestBackend.kind === 'portable')
@@ -207,6 +213,40 @@ function openOrigin(config: Config['origin'], lifecycle: Lifecycle): Origin | un
     case 'http':
       return closed(createHttpOrigin(deps, { url, idleTimeoutMs }));
   }
+}
+
+/** Images as files for the Nova of this host, each allowed by Glance. */
+async function openExports(config: Config, daemon: Daemon, logger: Logger, lifecycle: Lifecycle): Promise<void> {
+  const { socket: socketPath, directory, group } = config.exports;
+  const { url, idleTimeoutMs } = config.origin;
+  const groupId = group === '' ? undefined : await groupIdOf(group);
+  const glance = createGlanceOrigin({ clock: systemClock }, { url, idleTimeoutMs });
+  lifecycle.onClose('Glance, as exports ask it', () => glance.close());
+  const exports = await createExports(
+    {
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      async authorise(ref, headers, { signal }): Promise<AuthorisedImage> {
+        const asked = glance.askedWith(headers);
+        const image = await asked.describe(ref, { signal });
+        const { hash, imageBytes } = image;
+        if (!hash) {
+          const message = `Glance names no hash of image ${ref} that is known here: what would come out could not be checked`;
+          throw new DaemonError('DAEMON_IMAGE_NOT_FOUND', message, { details: { image: ref } });
+        }
+        // who may see an image may not always read it: its first byte is asked for, with the same tokens
+        for await (const _ of asked.open(image, { offset: 0, length: Math.min(1, imageBytes), signal })) break;
+        return { ref, imageBytes, hash, domain: image.domain ?? domain(config.origin.domain) };
+      },
+      async rebuild({ ref, hash }, destination, options) {
+        await daemon.fetch({ image: ref, destination, expectedHash: formatImageHash(hash) }, options);
+      },
+    },
+    { directory, groupId },
+  );
+  lifecycle.onClose('exports', () => exports.close());
+  await serveExports(exports, { socketPath, groupId }, lifecycle);
 }
 
 /** With an origin, what is named are its images (nothing named: all that it lists); without one, files and directories of files. */

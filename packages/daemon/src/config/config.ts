@@ -56,6 +56,14 @@ export interface Config {
     readonly socket: string;
     readonly metricsListen: string;
   };
+  /** Images as files for the Nova of this host: deploy/nova-plugin. */
+  readonly exports: {
+    /** Empty: there are none. */
+    readonly socket: string;
+    readonly directory: string;
+    /** Name or number; empty: only the daemon's own user may have them. */
+    readonly group: string;
+  };
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error';
     readonly format: 'json' | 'text';

@@ -103,6 +103,8 @@ function finish(config: Config): Config {
     throw incomplete('origin.url', `the origin is "${kind}"`);
   if (kind === 'none' && (path !== '' || url !== ''))
     throw incomplete('origin.kind', 'origin.path or origin.url is set');
+  if (config.exports.socket !== '' && kind !== 'glance' && !(kind === 'glance-store' && isHttpUrl(url)))
+    throw incomplete('origin.url', 'exports.socket is set: Glance says who may read an image');
   if (config.limits.memoryBytes < MIN_MEMORY_BYTES) {
     throw new ConfigError(
       'CONFIG_BAD_VALUE',
@@ -119,6 +121,7 @@ function finish(config: Config): Config {
       bulkListen: bulkListenOf(config.network),
     },
     control: { ...config.control, socket: config.control.socket || join(dataDirectory, 'control.sock') },
+    exports: { ...config.exports, directory: config.exports.directory || join(dataDirectory, 'exports') },
   };
 }
 

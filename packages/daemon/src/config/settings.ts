@@ -200,6 +200,25 @@ export const settings: Settings = {
     flag: 'metrics-listen',
     doc: 'host:port of an HTTP server that gives Prometheus metrics at /metrics. Empty: only on the control socket.',
   },
+  'exports.socket': {
+    kind: text,
+    default: '',
+    flag: 'export-socket',
+    doc: 'Unix socket on which Nova’s plug-in (deploy/nova-plugin) asks for images as files. Empty: none. Every request is allowed by Glance, with the caller’s own token; at most 107 bytes long.',
+  },
+  'exports.directory': {
+    kind: text,
+    default: '',
+    defaultText: '"<data directory>/exports"',
+    flag: 'export-directory',
+    doc: 'Where these files are made. On the file system of Nova’s `instances_path` they are taken by reflink or hard link, elsewhere by copy. Nothing stays: a file is removed when it is taken, after ten minutes, and when the daemon starts.',
+  },
+  'exports.group': {
+    kind: text,
+    default: '',
+    flag: 'export-group',
+    doc: 'Group that Nova runs as, by name or number: it may use the socket and take the files. The daemon’s user must be a member. Empty: only that user may.',
+  },
   'log.level': {
     kind: choice('debug', 'info', 'warn', 'error'),
     default: 'info',

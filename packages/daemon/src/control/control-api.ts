@@ -14,6 +14,8 @@ export const controlPaths = {
   unpin: '/v1/unpin',
   gc: '/v1/gc',
   limits: '/v1/limits',
+  /** On the export socket only. */
+  export: '/v1/export',
   metrics: '/metrics',
 } as const;
 

@@ -14,8 +14,8 @@ const MAX_REQUEST_BYTES = 1 << 20;
 /** sockaddr_un.sun_path holds 108 bytes with its final zero. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
-type Body = Readonly<Record<string, unknown>>;
-type Work = (body: Body, options: Progressing & { readonly signal: AbortSignal }) => Promise<unknown>;
+export type Body = Readonly<Record<string, unknown>>;
+export type Work = (body: Body, options: Progressing & { readonly signal: AbortSignal }) => Promise<unknown>;
 
 /** Serves the daemon on a unix socket, mode 0600; a socket file that a killed daemon left is replaced. Rejects with ControlError. */
 export async function serveControl(daemon: Daemon, socketPath: string, lifecycle: Lifecycle): Promise<void> {
@@ -91,7 +91,7 @@ function workFor(daemon: Daemon): Readonly<Record<string, Work>> {
   };
 }
 
-async function stream(work: Work, body: Body, response: ServerResponse, closing: AbortSignal): Promise<void> {
+export async function stream(work: Work, body: Body, response: ServerResponse, closing: AbortSignal): Promise<void> {
   const left = new AbortController();
   response.on('close', () => left.abort(new ControlError('CONTROL_LOST', 'the client closed the connection')));
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
@@ -113,11 +113,11 @@ async function sendMetrics(daemon: Daemon, response: ServerResponse): Promise<vo
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(metrics);
 }
 
-function sendJson(response: ServerResponse, status: number, value: unknown): void {
+export function sendJson(response: ServerResponse, status: number, value: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(value)}\n`);
 }
 
-function failureOf(error: unknown): ControlFailure {
+export function failureOf(error: unknown): ControlFailure {
   const message = error instanceof Error ? error.message : String(error);
   const codes = codesOf(error);
   return {
@@ -127,7 +127,7 @@ function failureOf(error: unknown): ControlFailure {
   };
 }
 
-async function readBody(request: IncomingMessage): Promise<Body> {
+export async function readBody(request: IncomingMessage): Promise<Body> {
   const parts: Buffer[] = [];
   let bytes = 0;
   for await (const part of request as AsyncIterable<Buffer>) {
@@ -146,7 +146,7 @@ async function readBody(request: IncomingMessage): Promise<Body> {
   throw new ControlError('CONTROL_BAD_REQUEST', 'the request must be a JSON object');
 }
 
-function textOf(body: Body, key: string): string {
+export function textOf(body: Body, key: string): string {
   const value = body[key];
   if (typeof value !== 'string' || value === '')
     throw new ControlError('CONTROL_BAD_REQUEST', `"${key}" must be a string`);
@@ -181,7 +181,7 @@ function limitOf(
   throw new ControlError('CONTROL_BAD_REQUEST', `"${key}" must be a number above 0, or null for no limit`);
 }
 
-async function claimSocket(path: string): Promise<void> {
+export async function claimSocket(path: string): Promise<void> {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES) {
     throw new ControlError(
       'CONTROL_BAD_SOCKET',
@@ -206,7 +206,7 @@ function isAnswered(path: string): Promise<boolean> {
   });
 }
 
-function listenOn(server: Server, ...where: [string] | [number, string]): Promise<void> {
+export function listenOn(server: Server, ...where: [string] | [number, string]): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: Error) =>
       reject(
@@ -220,7 +220,7 @@ function listenOn(server: Server, ...where: [string] | [number, string]): Promis
   });
 }
 
-function closeServer(server: Server): Promise<void> {
+export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();
