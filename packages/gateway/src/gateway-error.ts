@@ -7,6 +7,10 @@ export type GatewayErrorCode =
   | 'GATEWAY_STALLED'
   /** Glance's answer ended before it was whole. */
   | 'GATEWAY_GLANCE_TRUNCATED'
+  /** What Glance, or whoever answers in its place, sent is no HTTP. */
+  | 'GATEWAY_BAD_ANSWER'
+  /** What passed by is not what Glance says the image is: another hash, or another size. */
+  | 'GATEWAY_CONTENT_MISMATCH'
   /** The client left. */
   | 'GATEWAY_CLIENT_GONE'
   /** The second reader of a stream was left behind. */

@@ -4,5 +4,11 @@
  */
 export { GatewayError } from './gateway-error.ts';
 export type { GatewayErrorCode } from './gateway-error.ts';
+export { gatewayDefaults } from './options.ts';
+export type { GatewayNumbers } from './options.ts';
+export { createUpstream } from './upstream.ts';
+export type { Upstream, UpstreamAnswer, UpstreamOptions, UpstreamRequest } from './upstream.ts';
 export type * from './ports/image-service.ts';
 export type * from './ports/observer.ts';
+export { createGateway } from './create-gateway.ts';
+export type { Gateway, GatewayDeps, GatewayOptions, ListenAt } from './create-gateway.ts';
