@@ -37,6 +37,8 @@ export interface ChunkPlacer {
   /** Lets the packs go that were kept from eviction. */
   release(): void;
   readonly newBytes: number;
+  /** Packs that this placer has added to the store. */
+  readonly newPacks: readonly PackId[];
 }
 
 interface Batch {
@@ -192,6 +194,7 @@ export function createChunkPlacer(
       await writer.discard();
     },
     release: () => known.release(),
+    newPacks: writer.newPacks,
     get newBytes() {
       return sums.newBytes;
     },

@@ -14,6 +14,7 @@ export type {
   IngestProgress,
   IngestReport,
   IngestResult,
+  SeenImage,
 } from './ingest-image.ts';
 export { createCompute } from './threads/compute.ts';
 export type { Compute, ComputeOptions } from './threads/compute.ts';
@@ -23,6 +24,8 @@ export { readImage } from './read-image.ts';
 export type { ReadOptions } from './read-image.ts';
 export { rebuildImage } from './rebuild-image.ts';
 export type { RebuildDeps, RebuildOptions, RebuildProgress, RebuildReport } from './rebuild-image.ts';
+export { removeImage } from './remove-image.ts';
+export type { RemovedImage } from './remove-image.ts';
 export { verifyImageFile } from './verify-image-file.ts';
 export type { ChunkReaderDeps } from './chunk-reader.ts';
 export type { Trust } from './choose-record.ts';
@@ -35,5 +38,6 @@ export type {
   FetchImageReport,
 } from './fetch-image.ts';
 export { originPieceSource } from './origin-piece-source.ts';
+export { packsUsedOnlyBy } from './packs-used-only-by.ts';
 export { planFetch } from './plan-fetch.ts';
 export type { FetchPlan, LocalCopy, PackCopies } from './plan-fetch.ts';

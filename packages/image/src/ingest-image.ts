@@ -15,10 +15,11 @@ import type {
   ImageRecord,
   ImageRef,
   Manifest,
+  PackId,
   PackStore,
   Signer,
 } from '@quarry/content';
-import { createBufferPool } from '@quarry/runtime';
+import { createBufferPool, errorCode } from '@quarry/runtime';
 import type { BufferPool, Clock, Logger } from '@quarry/runtime';
 import { createChunkPlacer } from './chunk-placer.ts';
 import type { ChunkPlacer } from './chunk-placer.ts';
@@ -27,7 +28,8 @@ import { ImageError, messageOf, storeFailure } from './image-error.ts';
 import { createImageHasher } from './image-hasher.ts';
 import type { ImageHasher } from './image-hasher.ts';
 import { imageDefaults } from './options.ts';
-import { readAhead } from './read-ahead.ts';
+import { withoutThoseInUse } from './packs-used-only-by.ts';
+import { beginLater, readAhead } from './read-ahead.ts';
 import { createCompute, threadsForIngest } from './threads/compute.ts';
 import type { Compute } from './threads/compute.ts';
 
@@ -64,6 +66,20 @@ export interface IngestOptions {
   readonly isDurable?: boolean;
   /** Whether pieces of new packs are kept as zstd frames where that makes them smaller. Ids do not depend on it. Default 'off'. */
   readonly encoding?: 'off' | 'zstd' | undefined;
+  /**
+   * Asked when all of the image is in the store and hashed, before anybody can learn of it. If it rejects the ingest does, with its error, and nothing of the
+   * image remains.
+   */
+  readonly confirm?: ((seen: SeenImage) => Promise<void>) | undefined;
+  /** Whether the new packs go, too, when the ingest fails in any other way: for what nobody may have who was not let read it. Default false: a second try finds them. */
+  readonly discardOnFailure?: boolean | undefined;
+}
+
+/** An image that has gone by. */
+export interface SeenImage {
+  readonly imageBytes: number;
+  /** Undefined where none was expected or asked for. */
+  readonly hash: ImageHash | undefined;
 }
 
 export interface IngestProgress {
@@ -99,8 +115,8 @@ export interface IngestResult {
 
 /**
  * Cuts an image, puts what is not here yet into new packs and publishes manifest and signed record. The same image on top of the same packs gives
- * the same packs and the same manifest. If anything fails nothing is published; packs that were full by then stay, unnamed, until they are evicted or a
- * second try finds them.
+ * the same packs and the same manifest. If anything fails nothing is published, and the source is ended (`return`); packs that were full by then stay, unnamed,
+ * until they are evicted or a second try finds them, unless `confirm` has rejected or they are to be discarded.
  * @throws ImageError IMAGE_SOURCE_FAILED, IMAGE_SIZE_MISMATCH, IMAGE_HASH_MISMATCH, IMAGE_TOO_LARGE, IMAGE_NO_SPACE, IMAGE_STORE_FAILED,
  *   IMAGE_THREAD_FAILED; the signal's reason
  */
@@ -113,6 +129,7 @@ export async function ingestImage(
   const { signal } = options;
   const startedAtMs = clock.now();
   const domains = source.domain === publicDomain ? [publicDomain] : [source.domain, publicDomain];
+  const reading = beginLater(source.bytes);
   checkHashes(source);
   const algorithm = source.expectedHash?.algorithm ?? source.hash;
   const compute = deps.compute ?? createCompute({ maxThreads: threadsForIngest(options.encoding ?? 'off') });
@@ -121,8 +138,9 @@ export async function ingestImage(
     { domain: source.domain, domains, encoding: options.encoding, signal },
   );
   const hasher = algorithm === undefined ? undefined : createImageHasher(algorithm);
+  let isRefused = false;
   try {
-    const { imageBytes, cutter } = await placeAll(source, placer, hasher, options);
+    const { imageBytes, cutter } = await placeAll({ ...source, bytes: reading }, placer, hasher, options);
     const hash = await hasher?.finish();
     checkSize(source, imageBytes);
     checkHash(source, hash);
@@ -141,10 +159,18 @@ export async function ingestImage(
       signer,
     );
     signal?.throwIfAborted();
+    // A manifest is a promise to serve what it names.
+    const syncing = (options.isDurable ?? true) ? store.sync() : Promise.resolve();
+    syncing.catch(() => {}); // seen below, or another error is the first
+    await options.confirm?.({ imageBytes, hash }).catch((error: unknown) => {
+      isRefused = true;
+      throw error;
+    });
     try {
-      if (options.isDurable ?? true) await store.sync(); // a manifest is a promise to serve what it names
+      await syncing;
       await catalog.putManifest(manifest, { signal });
       await catalog.putRecord(record, { signal });
+      await keepShared(store, manifest);
     } catch (error) {
       throw storeFailure(`image ${source.ref} was published`, error, signal);
     }
@@ -153,11 +179,36 @@ export async function ingestImage(
     return { record, manifest, report };
   } catch (error) {
     await placer.discard();
+    reading.end();
+    if (isRefused || options.discardOnFailure) {
+      placer.release();
+      await discardNew(deps, placer.newPacks);
+    }
     throw error;
   } finally {
     placer.release();
     await hasher?.discard();
     if (!deps.compute) await compute.close();
+  }
+}
+
+/** An image that was removed meanwhile may have taken packs along that this one shares: they are still held, and wanted again. */
+async function keepShared(store: PackStore, { packs }: Manifest): Promise<void> {
+  for (const pack of packs) {
+    const descriptor = store.present(pack) ? undefined : await store.findPack(pack);
+    if (descriptor) await store.addPack(descriptor);
+  }
+}
+
+/** Of those that were new only what no other image has come to use meanwhile. */
+async function discardNew({ store, catalog, logger }: IngestDeps, packs: readonly PackId[]): Promise<void> {
+  try {
+    if (packs.length > 0) await store.discard(await withoutThoseInUse(catalog, packs));
+  } catch (error) {
+    logger.warn('packs of an ingest that failed are still here', {
+      packs: packs.length,
+      error: errorCode(error) ?? messageOf(error),
+    });
   }
 }
 

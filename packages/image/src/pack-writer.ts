@@ -26,6 +26,8 @@ export interface PackWriter {
   readonly finishedPacks: number;
   /** From now on, `find` leaves it to the store to know the chunks of the first `count` packs. */
   forget(count: number): void;
+  /** The packs that were finished and not known before. */
+  readonly newPacks: readonly PackId[];
   /** Finishes the last pack. The ids of all packs, by number. */
   finish(): Promise<readonly PackId[]>;
   /** Drops what is not finished; never rejects. */
@@ -74,6 +76,7 @@ export function createPackWriter(
   const { signal, encoding } = options;
   const sums: StagedSums = { encodedPieces: 0, storedBytes: 0 };
   const ids: PackId[] = [];
+  const newPacks: PackId[] = [];
   /** Those whose chunks `find` knows; the last one takes chunks unless it is full. */
   const packs: NewPack[] = [];
   const queue: NewPack[] = [];
@@ -167,7 +170,9 @@ export function createPackWriter(
     const digests = pack.digests.subarray(0, count * limits.digestBytes);
     const descriptor = createPackDescriptor({ domain: options.domain, digests, lengths: pack.lengths });
     ids[pack.packNumber] = descriptor.id;
+    const isNew = store.present(descriptor.id) === undefined;
     options.onPack(descriptor.id);
+    if (isNew) newPacks.push(descriptor.id); // before it is there: a failure may come after
     await stage.finish(descriptor, { signal });
     stages.delete(stage);
     finishedPacks += 1;
@@ -225,6 +230,7 @@ export function createPackWriter(
       }
       check();
     },
+    newPacks,
     get finishedPacks() {
       return finishedPacks;
     },

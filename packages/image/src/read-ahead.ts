@@ -8,7 +8,6 @@ export async function* readAhead(
   options: { readonly maxBytes: number; readonly signal?: AbortSignal | undefined },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { maxBytes, signal } = options;
-  signal?.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
   const ready: Uint8Array[] = [];
   let readyBytes = 0;
@@ -56,4 +55,24 @@ export async function* readAhead(
     isOver = true;
     if (isUnfinished) void Promise.resolve(iterator.return?.()).catch(() => {});
   }
+}
+
+/** A source that can be ended also before anybody has begun to read it: whoever pushes into it waits for a reader otherwise. */
+export interface EndableSource extends AsyncIterable<Uint8Array> {
+  /** Does nothing once reading has begun: then it is the reader's to end. */
+  end(): void;
+}
+
+export function beginLater(source: AsyncIterable<Uint8Array>): EndableSource {
+  let hasBegun = false;
+  const begin = (): AsyncIterator<Uint8Array> => {
+    hasBegun = true;
+    return source[Symbol.asyncIterator]();
+  };
+  return {
+    [Symbol.asyncIterator]: begin,
+    end() {
+      if (!hasBegun) void Promise.resolve(begin().return?.()).catch(() => {});
+    },
+  };
 }
