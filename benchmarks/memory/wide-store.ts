@@ -45,6 +45,7 @@ export async function makeWideStore(directory: string, packs: number): Promise<v
     const record = {
       number,
       domain: publicDomain,
+      secret: undefined,
       chunkCount,
       presentBytes: packBytes,
       storedBytes: limits.maxPiecesPerPack * FRAME_BYTES,

@@ -36,7 +36,7 @@ export function extentAt(manifest: Manifest, index: number): Extent {
  * Which chunks of which packs make the image; packs in the manifest's order. A manifest can be checked against its packs only here, where both
  * are at hand, so whoever rebuilds passes through: what comes back adds up to the image exactly.
  * @throws ContentError CONTENT_MALFORMED if an extent names a chunk that its pack has not, or a length that its chunks do not add up to, or if a
- *   pack belongs to a domain whose chunks this image may not use; and whatever `descriptorOf` throws
+ *   pack belongs to a domain whose chunks this image may not use, or is private and named without its secret; and whatever `descriptorOf` throws
  */
 export function chunkNeeds(manifest: Manifest, descriptorOf: (pack: PackId) => PackDescriptor): Map<PackId, ChunkSet> {
   const used = manifest.packs.map((pack) => usePack(manifest, pack, descriptorOf(pack)));
@@ -66,6 +66,21 @@ export function chunkNeeds(manifest: Manifest, descriptorOf: (pack: PackId) => P
   return new Map(used.map(({ descriptor, needed }) => [descriptor.id, needed]));
 }
 
+/**
+ * Why this image may not be made of that pack, or undefined. Locators are heard by everybody: who names a private pack by its locator alone has not
+ * shown that its chunks are theirs to use.
+ */
+export function packMisuse(manifest: Manifest, descriptor: PackDescriptor): string | undefined {
+  const { id, domain } = descriptor;
+  if (domain !== manifest.domain && domain !== publicDomain) {
+    return `manifest ${manifest.id} of ${manifest.domain} uses pack ${id}, which belongs to ${domain}`;
+  }
+  if (descriptor.secret && !manifest.secrets.has(id)) {
+    return `manifest ${manifest.id} uses the private pack ${id} without naming its secret`;
+  }
+  return undefined;
+}
+
 interface UsedPack {
   readonly descriptor: PackDescriptor;
   readonly needed: ChunkSet;
@@ -75,12 +90,11 @@ interface UsedPack {
 
 function usePack(manifest: Manifest, pack: PackId, descriptor: PackDescriptor): UsedPack {
   if (descriptor.id !== pack) throw new TypeError(`asked for the descriptor of ${pack}, got that of ${descriptor.id}`);
-  if (descriptor.domain !== manifest.domain && descriptor.domain !== publicDomain) {
-    throw new ContentError(
-      'CONTENT_MALFORMED',
-      `manifest ${manifest.id} of ${manifest.domain} uses pack ${pack}, which belongs to ${descriptor.domain}`,
-      { details: { manifest: manifest.id, pack, domain: manifest.domain, packDomain: descriptor.domain } },
-    );
+  const misuse = packMisuse(manifest, descriptor);
+  if (misuse !== undefined) {
+    throw new ContentError('CONTENT_MALFORMED', misuse, {
+      details: { manifest: manifest.id, pack, domain: manifest.domain, packDomain: descriptor.domain },
+    });
   }
   const oddBefore = new Uint16Array(descriptor.chunkCount + 1);
   for (let chunk = 0; chunk < descriptor.chunkCount; chunk += 1) {

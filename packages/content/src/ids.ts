@@ -3,7 +3,7 @@ import { ContentError } from './content-error.ts';
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
 
-/** BLAKE3-256 of a pack's descriptor, 64 lower-case hex digits. */
+/** BLAKE3-256 of a public pack's descriptor, or the locator of a project's pack (FORMAT.md, "Private packs"). 64 lower-case hex digits. */
 export type PackId = Branded<'PackId'>;
 /** BLAKE3-256 of a manifest's canonical bytes, 64 lower-case hex digits. */
 export type ManifestId = Branded<'ManifestId'>;

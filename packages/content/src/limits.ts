@@ -2,6 +2,8 @@
 export const limits: Limits = Object.freeze({
   /** Bytes of a digest, a pack id, a manifest id (BLAKE3-256). */
   digestBytes: 32,
+  /** Bytes of the salt of a project's pack. */
+  saltBytes: 32,
   /** Bytes of a chunk where the cutter is `fixed-64k`; the last of an image may be shorter. */
   fixedChunkBytes: 64 * 1024,
   /** Smallest, mean and largest chunk of `cdc-64k`; the last of an image may be smaller than the smallest. */
@@ -15,7 +17,7 @@ export const limits: Limits = Object.freeze({
   maxChunksPerPiece: 16,
   /** 16 chunks of 256 KiB. */
   maxPieceBytes: 16 * 256 * 1024,
-  /** Header, domain, 4,096 digests and lengths: 4,096 × (32 + 3) + 128. */
+  /** Header, domain, salt, 4,096 digests and lengths: 4,096 × (32 + 3) + 128. */
   maxDescriptorBytes: 4096 * 35 + 128,
   maxManifestBytes: 64 * 1024 * 1024,
   maxManifestPacks: 1 << 17,
@@ -33,6 +35,7 @@ export const limits: Limits = Object.freeze({
 
 export interface Limits {
   readonly digestBytes: number;
+  readonly saltBytes: number;
   readonly fixedChunkBytes: number;
   readonly cdcMinBytes: number;
   readonly cdcMeanBytes: number;

@@ -2,12 +2,13 @@ import { ContentError } from './content-error.ts';
 import type { CutterSpec } from './cutter-spec.ts';
 import { digestOf } from './digest.ts';
 import { isShort, ZEROS } from './extent-rules.ts';
-import { manifestIdFrom } from './ids.ts';
+import { manifestIdFrom, publicDomain } from './ids.ts';
 import type { Domain, PackId } from './ids.ts';
 import type { ImageHash } from './image-hash.ts';
 import { limits } from './limits.ts';
 import { encodeManifest } from './manifest-codec.ts';
 import type { ExtentTable, Manifest } from './manifest.ts';
+import { packLocator } from './pack-secret.ts';
 
 const FIRST_EXTENTS = 64;
 
@@ -20,6 +21,8 @@ export interface ManifestBuilder {
   addZeros(length: number): void;
   /** Chunk number `chunk` of `pack`, `length` bytes. */
   addChunk(pack: PackId, chunk: number, length: number): void;
+  /** Tells the secret of a project's pack, before or after its chunks are added; of a pack that has none added it is forgotten. */
+  addSecret(pack: PackId, secret: Uint8Array): void;
   /** Bytes added so far. */
   readonly imageBytes: number;
   /** May be called once or more; each manifest covers what was added until then. `hash` is usually known only at the end. */
@@ -35,6 +38,7 @@ export function createManifestBuilder(options: {
   const columns = createColumns();
   const packs: PackId[] = [];
   const packIndex = new Map<PackId, number>();
+  const told = new Map<PackId, Uint8Array>();
   let imageBytes = 0;
   let hasEnded = false;
 
@@ -72,12 +76,23 @@ export function createManifestBuilder(options: {
       }
       advance(length, false);
     },
+    addSecret(pack, secret) {
+      if (options.domain === publicDomain)
+        throw new TypeError('a public image is made of public packs, without secrets');
+      if (packLocator(secret) !== pack) throw new TypeError(`this is not the secret of pack ${pack}`);
+      told.set(pack, new Uint8Array(secret));
+    },
     get imageBytes() {
       return imageBytes;
     },
     build({ hash = options.hash } = {}) {
       const extents = columns.table(imageBytes);
-      const unnamed = { imageBytes, domain: options.domain, cutter, hash, packs: [...packs], extents };
+      const secrets = new Map<PackId, Uint8Array>();
+      for (const pack of packs) {
+        const secret = told.get(pack);
+        if (secret) secrets.set(pack, secret);
+      }
+      const unnamed = { imageBytes, domain: options.domain, cutter, hash, packs: [...packs], secrets, extents };
       return { id: manifestIdFrom(digestOf(encodeManifest(unnamed))), ...unnamed };
     },
   };

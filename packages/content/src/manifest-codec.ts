@@ -5,15 +5,20 @@ import { cdc64k, fixed64k } from './cutter-spec.ts';
 import type { CutterSpec } from './cutter-spec.ts';
 import { digestOf } from './digest.ts';
 import { extentProblem, isFixed, ZEROS } from './extent-rules.ts';
-import { domain as checkedDomain, idBytes, manifestIdFrom, packIdFrom } from './ids.ts';
+import { domain as checkedDomain, idBytes, manifestIdFrom, packIdFrom, publicDomain } from './ids.ts';
 import type { ManifestId, PackId } from './ids.ts';
 import { readImageHash, writeImageHash } from './image-hash-codec.ts';
 import { limits } from './limits.ts';
 import type { ExtentTable, Manifest } from './manifest.ts';
+import { packLocator } from './pack-secret.ts';
 
 // An extent is a tag, then for zeros its length, for chunks the first chunk's distance from where this pack was left, the count less one
 // and, where the cutter does not fix it, the length. Going on in a pack after its next few chunks is 3 bytes (FORMAT.md).
 const MAGIC = 'QMF1';
+/** Names at least one private pack, by its secret. */
+const PRIVATE_MAGIC = 'QMF2';
+const KIND_ID = 0;
+const KIND_SECRET = 1;
 const TAG_ZEROS = 0;
 const TAG_NEXT_PACK = 1;
 const TAG_FIRST_KNOWN_PACK = 2;
@@ -26,15 +31,19 @@ const CUTTERS: readonly { readonly code: number; readonly spec: CutterSpec }[] =
 
 /** The canonical bytes, whose BLAKE3 is the manifest's id. Takes what the builder or the decoder made. */
 export function encodeManifest(manifest: Omit<Manifest, 'id'>): Uint8Array {
-  const { cutter, extents, packs, imageBytes } = manifest;
-  const writer = new ByteWriter(256 + packs.length * limits.digestBytes + extents.count * 4);
-  writer.magic(MAGIC);
+  const { cutter, extents, packs, secrets, imageBytes } = manifest;
+  const writer = new ByteWriter(256 + packs.length * (limits.digestBytes + 1) + extents.count * 4);
+  writer.magic(secrets.size > 0 ? PRIVATE_MAGIC : MAGIC);
   writer.text(manifest.domain);
   writeCutter(writer, cutter);
   writer.varint(imageBytes);
   writeImageHash(writer, manifest.hash);
   writer.varint(packs.length);
-  for (const pack of packs) writer.raw(idBytes(pack));
+  for (const pack of packs) {
+    const secret = secrets.get(pack);
+    if (secrets.size > 0) writer.u8(secret ? KIND_SECRET : KIND_ID);
+    writer.raw(secret ?? idBytes(pack));
+  }
   writer.varint(extents.count);
   const unit = isFixed(cutter) ? cutter.maxBytes : 1;
   const nextChunks = new Uint16Array(packs.length);
@@ -72,16 +81,18 @@ export function decodeManifest(bytes: Uint8Array, expectedId?: ManifestId): Mani
     });
   }
   const reader = new ByteReader(bytes, 'manifest');
-  reader.magic(MAGIC);
+  const isPrivate = Buffer.from(bytes.subarray(0, PRIVATE_MAGIC.length)).toString('latin1') === PRIVATE_MAGIC;
+  reader.magic(isPrivate ? PRIVATE_MAGIC : MAGIC);
   const text = reader.text();
   const domain = reader.checked(() => checkedDomain(text));
+  if (isPrivate && domain === publicDomain) throw reader.malformed('names private packs although it is public');
   const cutter = readCutter(reader);
   const imageBytes = readImageBytes(reader);
   const hash = readImageHash(reader);
-  const packs = readPacks(reader);
+  const { packs, secrets } = readPacks(reader, isPrivate);
   const extents = readExtents(reader, { cutter, imageBytes, packCount: packs.length });
   reader.end();
-  return { id, imageBytes, domain, cutter, hash, packs, extents };
+  return { id, imageBytes, domain, cutter, hash, packs, secrets, extents };
 }
 
 /** Shared with the image record. */
@@ -121,12 +132,21 @@ function isSameCutter(a: CutterSpec, b: CutterSpec): boolean {
   return a.name === b.name && a.minBytes === b.minBytes && a.meanBytes === b.meanBytes && a.maxBytes === b.maxBytes;
 }
 
-function readPacks(reader: ByteReader): PackId[] {
-  const count = reader.count('packs', limits.maxManifestPacks, limits.digestBytes);
+function readPacks(reader: ByteReader, isPrivate: boolean): Pick<Manifest, 'packs' | 'secrets'> {
+  const count = reader.count('packs', limits.maxManifestPacks, limits.digestBytes + Number(isPrivate));
   const packs: PackId[] = [];
-  for (let i = 0; i < count; i += 1) packs.push(packIdFrom(reader.view(limits.digestBytes)));
+  const secrets = new Map<PackId, Uint8Array>();
+  for (let i = 0; i < count; i += 1) {
+    const kind = isPrivate ? reader.u8() : KIND_ID;
+    if (kind !== KIND_ID && kind !== KIND_SECRET) throw reader.malformed(`names a pack in the unknown way ${kind}`);
+    const name = reader.view(limits.digestBytes);
+    const pack = kind === KIND_ID ? packIdFrom(name) : packLocator(name);
+    packs.push(pack);
+    if (kind === KIND_SECRET) secrets.set(pack, new Uint8Array(name));
+  }
   if (new Set(packs).size !== count) throw reader.malformed('lists one pack twice');
-  return packs;
+  if (isPrivate && secrets.size === 0) throw reader.malformed('names no private pack, and would do in the older form');
+  return { packs, secrets };
 }
 
 function readExtents(

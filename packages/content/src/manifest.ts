@@ -13,6 +13,8 @@ export interface Manifest {
   readonly hash: ImageHash | undefined;
   /** Packs in the order in which the extents first name them, each once. */
   readonly packs: readonly PackId[];
+  /** Of those packs that are a project's, what whoever asks for them must know; in the order of `packs`. Empty for a public image. 32 bytes each. */
+  readonly secrets: ReadonlyMap<PackId, Uint8Array>;
   readonly extents: ExtentTable;
 }
 

@@ -2,29 +2,36 @@ import { ByteReader, checkEncodedBytes } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { ContentError } from './content-error.ts';
 import { digestOf } from './digest.ts';
-import { domain as checkedDomain, packIdFrom } from './ids.ts';
+import { domain as checkedDomain, packIdFrom, publicDomain } from './ids.ts';
 import type { Domain, PackId } from './ids.ts';
 import { limits } from './limits.ts';
 import { chunksPerPieceFor } from './pack-descriptor.ts';
 import type { PackDescriptor } from './pack-descriptor.ts';
+import { packLocator } from './pack-secret.ts';
 
+/** A public pack; and a project's of an older build, which nobody announces or serves any more. */
 const MAGIC = 'QPK1';
+/** A project's pack, with a salt. */
+const PRIVATE_MAGIC = 'QPK2';
 /** Every chunk but the last has 64 KiB; only the last one's length is written. */
 const UNIFORM = 0;
 /** The length of each chunk is written. */
 const TABLE = 1;
 
 /**
- * Names a new pack. `digests` holds 32 bytes for each of `lengths`, in the order in which the chunks lie in the pack.
- * @throws TypeError if the two do not fit each other, if there are 0 or over 4,096, or a length is not 1 to 256 KiB
+ * Names a new pack. `digests` holds 32 bytes for each of `lengths`, in the order in which the chunks lie in the pack. A project's pack has a salt of 32
+ * bytes (`packSalt`), by which its id cannot be guessed from its content; a public one has none.
+ * @throws TypeError if the two do not fit each other, if there are 0 or over 4,096, a length is not 1 to 256 KiB, or the salt does not fit the domain
  * @throws ContentError CONTENT_MALFORMED if one digest appears twice
  */
 export function createPackDescriptor(parts: {
   readonly domain: Domain;
   readonly digests: Uint8Array;
   readonly lengths: ArrayLike<number>;
+  readonly salt?: Uint8Array | undefined;
 }): PackDescriptor {
   const { digests, lengths } = parts;
+  checkSalt(parts.domain, parts.salt);
   const count = lengths.length;
   if (count < 1 || count > limits.maxChunksPerPack) {
     throw new TypeError(`a pack has 1 to ${limits.maxChunksPerPack} chunks, not ${count}`);
@@ -40,20 +47,22 @@ export function createPackDescriptor(parts: {
     }
     offsets[i + 1] = (offsets[i] ?? 0) + length;
   }
-  const unnamed = { domain: parts.domain, digests: new Uint8Array(digests), offsets, ...shapeOf(count) };
+  const salt = parts.salt && new Uint8Array(parts.salt);
+  const unnamed = { domain: parts.domain, salt, digests: new Uint8Array(digests), offsets, ...shapeOf(count) };
   if (hasRepeatedDigest(digests, count)) {
     throw new ContentError('CONTENT_MALFORMED', 'a pack holds each chunk once, and these digests name one twice');
   }
-  return { id: packIdFrom(digestOf(encodePackDescriptor(unnamed))), ...unnamed };
+  return { ...namesOf(encodePackDescriptor(unnamed), salt), ...unnamed };
 }
 
-/** The canonical bytes, whose BLAKE3 is the pack's id. At most `limits.maxDescriptorBytes`. */
-export function encodePackDescriptor(descriptor: Omit<PackDescriptor, 'id'>): Uint8Array {
-  const { chunkCount, digests, offsets } = descriptor;
+/** The canonical bytes, from whose BLAKE3 the pack has its id. At most `limits.maxDescriptorBytes`. */
+export function encodePackDescriptor(descriptor: Omit<PackDescriptor, 'id' | 'secret'>): Uint8Array {
+  const { chunkCount, digests, offsets, salt } = descriptor;
   const uniform = isUniform(offsets, chunkCount);
   const writer = new ByteWriter(128 + digests.length + (uniform ? 0 : 3 * chunkCount));
-  writer.magic(MAGIC);
+  writer.magic(salt ? PRIVATE_MAGIC : MAGIC);
   writer.text(descriptor.domain);
+  if (salt) writer.raw(salt);
   writer.u16(chunkCount);
   writer.u8(uniform ? UNIFORM : TABLE);
   for (let i = uniform ? chunkCount - 1 : 0; i < chunkCount; i += 1) {
@@ -69,16 +78,19 @@ export function encodePackDescriptor(descriptor: Omit<PackDescriptor, 'id'>): Ui
  */
 export function decodePackDescriptor(bytes: Uint8Array, expectedId?: PackId): PackDescriptor {
   checkEncodedBytes('pack descriptor', bytes, limits.maxDescriptorBytes);
-  const id = packIdFrom(digestOf(bytes));
+  const isPrivate = Buffer.from(bytes.subarray(0, PRIVATE_MAGIC.length)).toString('latin1') === PRIVATE_MAGIC;
+  const { id, secret } = namesOf(bytes, isPrivate);
   if (expectedId !== undefined && id !== expectedId) {
     throw new ContentError('CONTENT_DIGEST_MISMATCH', `these are the bytes of pack ${id}, not of ${expectedId}`, {
       details: { expected: expectedId, actual: id },
     });
   }
   const reader = new ByteReader(bytes, 'pack descriptor');
-  reader.magic(MAGIC);
+  reader.magic(isPrivate ? PRIVATE_MAGIC : MAGIC);
   const text = reader.text();
   const domain = reader.checked(() => checkedDomain(text));
+  if (isPrivate && domain === publicDomain) throw reader.malformed('has a salt although it is public');
+  const salt = isPrivate ? reader.copy(limits.saltBytes) : undefined;
   const count = reader.u16();
   if (count < 1 || count > limits.maxChunksPerPack) {
     throw reader.malformed(`declares ${count} chunks instead of 1 to ${limits.maxChunksPerPack}`);
@@ -92,7 +104,20 @@ export function decodePackDescriptor(bytes: Uint8Array, expectedId?: PackId): Pa
   const offsets = readOffsets(reader, count, mode);
   const digests = reader.copy(count * limits.digestBytes);
   if (hasRepeatedDigest(digests, count)) throw reader.malformed('names one chunk twice');
-  return { id, domain, digests, offsets, ...shapeOf(count) };
+  return { id, secret, domain, salt, digests, offsets, ...shapeOf(count) };
+}
+
+function namesOf(encoded: Uint8Array, isPrivate: unknown): Pick<PackDescriptor, 'id' | 'secret'> {
+  const digest = new Uint8Array(digestOf(encoded));
+  return isPrivate ? { id: packLocator(digest), secret: digest } : { id: packIdFrom(digest), secret: undefined };
+}
+
+function checkSalt(domain: Domain, salt: Uint8Array | undefined): void {
+  if (domain === publicDomain) {
+    if (salt) throw new TypeError('a public pack has no salt: everybody makes the same pack of the same chunks');
+  } else if (salt?.length !== limits.saltBytes) {
+    throw new TypeError(`a pack of ${domain} has a salt of ${limits.saltBytes} bytes, not ${salt?.length ?? 'none'}`);
+  }
 }
 
 function readOffsets(reader: ByteReader, count: number, mode: number): Uint32Array {

@@ -1,13 +1,18 @@
+import { publicDomain } from './ids.ts';
 import type { Domain, PackId } from './ids.ts';
 import { limits } from './limits.ts';
 
 /**
- * What a pack is made of: the digest and length of each chunk, in order. Immutable; named by the BLAKE3 of its canonical bytes
- * (`encodePackDescriptor`). Holding a descriptor says nothing about holding the chunks.
+ * What a pack is made of: the digest and length of each chunk, in order. Immutable; named by its canonical bytes (`encodePackDescriptor`): a public
+ * pack by their BLAKE3, a project's by the locator derived from it. Holding a descriptor says nothing about holding the chunks.
  */
 export interface PackDescriptor {
   readonly id: PackId;
   readonly domain: Domain;
+  /** Makes the id of a project's pack unguessable; undefined for a public pack, and for a project's of an older build. 32 bytes. */
+  readonly salt: Uint8Array | undefined;
+  /** Who knows it may have the pack (FORMAT.md, "Private packs"); undefined where `salt` is. 32 bytes. */
+  readonly secret: Uint8Array | undefined;
   /** 1 to 4,096. */
   readonly chunkCount: number;
   /** chunkCount × 32 bytes. */
@@ -18,6 +23,23 @@ export interface PackDescriptor {
   readonly chunksPerPiece: number;
   /** 1 to 256. */
   readonly pieceCount: number;
+}
+
+/**
+ * Who may have a pack from a node: everybody; who proves that they know its secret; or nobody: a project's pack of an older build has no secret, and its
+ * id, which was announced in the open, proves nothing.
+ */
+export type PackAccess =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'secret'; readonly secret: Uint8Array }
+  | { readonly kind: 'closed' };
+
+const OPEN: PackAccess = Object.freeze({ kind: 'open' });
+const CLOSED: PackAccess = Object.freeze({ kind: 'closed' });
+
+export function packAccess({ domain, secret }: Pick<PackDescriptor, 'domain' | 'secret'>): PackAccess {
+  if (secret) return { kind: 'secret', secret };
+  return domain === publicDomain ? OPEN : CLOSED;
 }
 
 /** 4, 8 or 16: small packs get fine pieces because they must still spread over many peers. */

@@ -8,6 +8,7 @@ import type { ImageHash } from '../src/image-hash.ts';
 import type { ImageRecordFields } from '../src/image-record-codec.ts';
 import { createManifestBuilder } from '../src/manifest-builder.ts';
 import type { Manifest } from '../src/manifest.ts';
+import { unsalted } from '../src/conformance/sample-pack.ts';
 import { createPackDescriptor } from '../src/pack-codec.ts';
 import type { PackDescriptor } from '../src/pack-descriptor.ts';
 
@@ -49,11 +50,16 @@ const anyLengths: fc.Arbitrary<number[]> = fc.oneof(
   }),
 );
 
+/** A public pack, a project's, or a project's as older builds made it. */
 export const anyDescriptor: fc.Arbitrary<PackDescriptor> = fc
-  .record({ domain: anyDomain, lengths: anyLengths, salt: fc.nat() })
-  .map(({ domain: owner, lengths, salt }) =>
-    createPackDescriptor({ domain: owner, lengths, digests: digests(lengths.length, salt) }),
-  );
+  .record({ domain: anyDomain, lengths: anyLengths, seed: fc.nat(), isOlder: fc.boolean() })
+  .map(({ domain: owner, lengths, seed, isOlder }) => packOf(owner, lengths, seed, isOlder));
+
+function packOf(owner: Domain, lengths: readonly number[], seed: number, isOlder: boolean): PackDescriptor {
+  const salt = owner === publicDomain ? undefined : digestOf(Buffer.from(`salt ${seed % 3}`));
+  const pack = createPackDescriptor({ domain: owner, lengths, digests: digests(lengths.length, seed), salt });
+  return isOlder ? unsalted(pack) : pack;
+}
 
 /** A manifest and the packs it fits. */
 export interface Fitting {
@@ -65,23 +71,21 @@ export const anyFitting: fc.Arbitrary<Fitting> = fc
   .record({
     cutter: fc.constantFrom(fixed64k, cdc64k),
     owner: anyDomain,
+    isOlder: fc.boolean(),
     hash: anyHash,
     packChunks: fc.array(fc.integer({ min: 1, max: 24 }), { minLength: 1, maxLength: 4 }),
     salt: fc.nat(),
     steps: fc.array(fc.tuple(fc.nat(5), fc.nat(), fc.nat(6)), { maxLength: 40 }),
     lastBytes: fc.option(fc.integer({ min: 1, max: 16383 })),
   })
-  .map(({ cutter, owner, hash, packChunks, salt, steps, lastBytes }) => {
+  .map(({ cutter, owner, isOlder, hash, packChunks, salt, steps, lastBytes }) => {
     const packs = packChunks.map((count, index) => {
       const lengths = Array.from({ length: count }, (_, i) => lengthOf(cutter, salt + index * 31 + i * 7));
       if (lastBytes !== null) lengths.push(lastBytes);
-      return createPackDescriptor({
-        domain: index % 2 === 0 ? publicDomain : owner,
-        lengths,
-        digests: digests(lengths.length, salt + index),
-      });
+      return packOf(index % 2 === 0 ? publicDomain : owner, lengths, salt + index, isOlder);
     });
     const builder = createManifestBuilder({ domain: owner, cutter });
+    for (const { id, secret } of packs) if (secret) builder.addSecret(id, secret);
     for (const [kind, pick, run] of steps) {
       const pack = packs[kind % packs.length] as PackDescriptor;
       if (kind === 5) builder.addZeros((run + 1) * (cutter === fixed64k ? 65536 : 20000 + (pick % 1000)));

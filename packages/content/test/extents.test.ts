@@ -13,7 +13,12 @@ import { refusal } from './hostile.ts';
 
 const one = 65536;
 const pack = (lengths: number[], owner: Domain = publicDomain): PackDescriptor =>
-  createPackDescriptor({ domain: owner, lengths, digests: digests(lengths.length) });
+  createPackDescriptor({
+    domain: owner,
+    lengths,
+    digests: digests(lengths.length),
+    salt: owner === publicDomain ? undefined : new Uint8Array(32),
+  });
 
 describe('the extents of any manifest', () => {
   test('cover the image from its first byte to its last without gaps', () => {
@@ -50,6 +55,7 @@ describe('the extents of any manifest', () => {
 describe('a manifest that does not fit its packs', () => {
   const needsOf = (owner: Domain, given: PackDescriptor, chunk: number, length: number, cutter = fixed64k): unknown => {
     const builder = createManifestBuilder({ domain: owner, cutter });
+    if (given.secret && owner !== publicDomain) builder.addSecret(given.id, given.secret);
     builder.addChunk(given.id, chunk, length);
     return chunkNeeds(builder.build(), () => given);
   };
@@ -84,6 +90,15 @@ describe('a manifest that does not fit its packs', () => {
     expect(refusal(() => needsOf(publicDomain, pack([one], project), 0, one))).toBe('CONTENT_MALFORMED');
     expect(needsOf(project, pack([one], project), 0, one)).toBeInstanceOf(Map);
     expect(needsOf(project, pack([one]), 0, one)).toBeInstanceOf(Map);
+  });
+
+  test('is refused for a private pack that it names by its locator alone, as whoever heard that could', () => {
+    const ours = pack([one], project);
+    const builder = createManifestBuilder({ domain: project, cutter: fixed64k });
+    builder.addChunk(ours.id, 0, one);
+    expect(refusal(() => chunkNeeds(builder.build(), () => ours))).toBe('CONTENT_MALFORMED');
+    builder.addSecret(ours.id, ours.secret as Uint8Array);
+    expect(chunkNeeds(builder.build(), () => ours)).toBeInstanceOf(Map);
   });
 
   test('is a mistake of the caller when the descriptor is that of another pack', () => {

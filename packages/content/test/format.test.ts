@@ -17,6 +17,8 @@ import { decodeManifest, encodeManifest } from '../src/manifest-codec.ts';
 import type { Manifest } from '../src/manifest.ts';
 import { createPackDescriptor, decodePackDescriptor, encodePackDescriptor } from '../src/pack-codec.ts';
 import type { PackDescriptor } from '../src/pack-descriptor.ts';
+import { checkPackProof, makePackProof } from '../src/pack-proof.ts';
+import { packLocator } from '../src/pack-secret.ts';
 import { decodeTicket, encodeTicket, signTicket, verifyTicket } from '../src/ticket.ts';
 
 const page = readFileSync(join(import.meta.dirname, '..', 'FORMAT.md'), 'utf8');
@@ -40,6 +42,7 @@ function packOf(owner: ReturnType<typeof domain>, chunks: readonly Uint8Array[])
     domain: owner,
     digests: Buffer.concat(chunks.map((chunk) => digestOf(chunk))),
     lengths: chunks.map((chunk) => chunk.length),
+    salt: owner === publicDomain ? undefined : new Uint8Array(32).fill(0x5a),
   });
 }
 
@@ -59,6 +62,7 @@ function fixedManifest(): Manifest {
 
 function contentManifest(): Manifest {
   const builder = createManifestBuilder({ domain: project, cutter: cdc64k });
+  if (table.secret) builder.addSecret(table.id, table.secret);
   builder.addChunk(table.id, 1, 16385);
   builder.addChunk(uniform.id, 0, 65536);
   builder.addZeros(300000);
@@ -116,6 +120,16 @@ describe('FORMAT.md', () => {
   ] as const)('has the bytes of %s', ([name, pack]) => {
     expect(example(name)).toBe(wrapped(encodePackDescriptor(pack)));
     expect(decodePackDescriptor(exampleBytes(name), packId(example(`${name}-id`)))).toEqual(pack);
+  });
+
+  test('has a secret, its locator, and a proof that it is known', () => {
+    const { id, secret } = table;
+    if (!secret) throw new Error('the pack of a project has a secret');
+    expect(example('pack-table-secret')).toBe(wrapped(secret));
+    expect(packLocator(exampleBytes('pack-table-secret'))).toBe(id);
+    const peers = { asker: '12D3KooWA', server: '12D3KooWB' };
+    expect(example('pack-proof')).toBe(wrapped(makePackProof(secret, peers)));
+    expect(checkPackProof(exampleBytes('pack-proof'), secret, peers)).toBe(true);
   });
 
   test.for([

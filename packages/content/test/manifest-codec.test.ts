@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ByteWriter } from '../src/byte-writer.ts';
 import { cdc64k, fixed64k } from '../src/cutter-spec.ts';
-import { publicDomain } from '../src/ids.ts';
+import { domain, publicDomain } from '../src/ids.ts';
 import type { PackId } from '../src/ids.ts';
 import { limits } from '../src/limits.ts';
 import { createManifestBuilder } from '../src/manifest-builder.ts';
 import { decodeManifest, encodeManifest } from '../src/manifest-codec.ts';
+import { packLocator } from '../src/pack-secret.ts';
 import { anyFitting, bitFlips, damaged, truncations } from './arbitraries.ts';
 import { allocatedBytes, refusal, unlessRefused } from './hostile.ts';
 
@@ -59,6 +60,9 @@ describe('a manifest', () => {
 
 /** A manifest by hand: what the builder never makes. */
 function forged(parts: {
+  /** Of the form that names private packs; a project's then. */
+  readonly kinds?: readonly number[];
+  readonly owner?: string;
   readonly cutter?: typeof fixed64k;
   readonly code?: number;
   readonly imageBytes: number;
@@ -68,16 +72,19 @@ function forged(parts: {
   readonly extents: readonly (readonly number[])[];
   readonly extentCount?: number;
 }): Uint8Array {
-  const { cutter = fixed64k, packs = [], extents } = parts;
+  const { cutter = fixed64k, packs = [], extents, kinds } = parts;
   const writer = new ByteWriter();
-  writer.magic('QMF1');
-  writer.text('public');
+  writer.magic(kinds ? 'QMF2' : 'QMF1');
+  writer.text(parts.owner ?? (kinds ? 'project:red' : 'public'));
   writer.u8(parts.code ?? (cutter.name === 'fixed-64k' ? 1 : 2));
   for (const bytes of [cutter.minBytes, cutter.meanBytes, cutter.maxBytes]) writer.varint(bytes);
   writer.varint(parts.imageBytes);
   writer.raw(Uint8Array.from(parts.hash ?? [0]));
   writer.varint(parts.packCount ?? packs.length);
-  for (const pack of packs) writer.raw(Buffer.from(pack, 'hex'));
+  for (const [i, pack] of packs.entries()) {
+    if (kinds) writer.u8(kinds[i] ?? 0);
+    writer.raw(Buffer.from(pack, 'hex'));
+  }
   writer.varint(parts.extentCount ?? extents.length);
   for (const field of extents.flat()) writer.varint(field);
   return writer.finish();
@@ -105,10 +112,85 @@ test('the hand that forges can write a good one', () => {
   expect([...decoded.extents.offsets]).toEqual([0, one, 2 * one, 4 * one, 5 * one, 5 * one + 1]);
 });
 
+describe('a manifest that names private packs', () => {
+  const secret = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
+  const red = domain('project:red');
+
+  test('names them by their secrets, and knows them by their locators', () => {
+    const bytes = forged({
+      imageBytes: 2 * one,
+      kinds: [1, 0],
+      packs: [packA, packB],
+      extents: [
+        [NEXT, 0, 0],
+        [NEXT, 0, 0],
+      ],
+    });
+    const decoded = decodeManifest(bytes);
+    const locator = packLocator(secret(0xaa));
+    expect(decoded.packs).toEqual([locator, packB]);
+    expect(decoded.secrets).toEqual(new Map([[locator, secret(0xaa)]]));
+    expect(Buffer.from(encodeManifest(decoded))).toEqual(Buffer.from(bytes));
+    bytes.fill(0);
+    expect(decoded.secrets.get(locator)).toEqual(secret(0xaa));
+  });
+
+  test('has the secrets that the builder was told, of the packs that it uses', () => {
+    const builder = createManifestBuilder({ domain: red, cutter: fixed64k });
+    const [used, unused] = [packLocator(secret(1)), packLocator(secret(2))];
+    builder.addSecret(unused, secret(2));
+    builder.addChunk(packA, 0, one);
+    expect(builder.build().secrets).toEqual(new Map());
+    builder.addChunk(used, 0, one);
+    builder.addSecret(used, secret(1));
+    const manifest = builder.build();
+    expect(manifest.secrets).toEqual(new Map([[used, secret(1)]]));
+    expect(decodeManifest(encodeManifest(manifest), manifest.id)).toEqual(manifest);
+  });
+
+  test('is built with the right secrets of a project’s packs only', () => {
+    const wrong = createManifestBuilder({ domain: red, cutter: fixed64k });
+    expect(() => wrong.addSecret(packA, secret(1))).toThrow(TypeError);
+    const everybodys = createManifestBuilder({ domain: publicDomain, cutter: fixed64k });
+    expect(() => everybodys.addSecret(packLocator(secret(1)), secret(1))).toThrow(TypeError);
+  });
+
+  test('of a project is written as before where it names none', () => {
+    const builder = createManifestBuilder({ domain: red, cutter: fixed64k });
+    builder.addChunk(packA, 0, one);
+    const manifest = builder.build();
+    const older = forged({ owner: 'project:red', imageBytes: one, packs: [packA], extents: [[NEXT, 0, 0]] });
+    expect(Buffer.from(encodeManifest(manifest))).toEqual(Buffer.from(older));
+    expect(decodeManifest(older, manifest.id)).toEqual(manifest);
+  });
+});
+
 describe('a manifest is malformed', () => {
   const a = [packA];
   const ab = [packA, packB];
+  const locatorOfA = packLocator(Buffer.from(packA, 'hex'));
   test.for([
+    [
+      'that is public and names a private pack',
+      forged({ owner: 'public', kinds: [1], imageBytes: one, packs: a, extents: [[NEXT, 0, 0]] }),
+    ],
+    [
+      'that names no private pack in the form for these',
+      forged({ kinds: [0], imageBytes: one, packs: a, extents: [[NEXT, 0, 0]] }),
+    ],
+    ['that names a pack in an unknown way', forged({ kinds: [2], imageBytes: one, packs: a, extents: [[NEXT, 0, 0]] })],
+    [
+      'that names one pack by its secret and by its locator',
+      forged({
+        kinds: [1, 0],
+        imageBytes: 2 * one,
+        packs: [packA, locatorOfA],
+        extents: [
+          [NEXT, 0, 0],
+          [NEXT, 0, 0],
+        ],
+      }),
+    ],
     ['with an unknown cutter', forged({ code: 3, imageBytes: 0, extents: [] })],
     ['with other parameters than its cutter has', forged({ code: 2, imageBytes: 0, extents: [] })],
     ['with an unknown hash', forged({ imageBytes: 0, hash: [5], extents: [] })],
@@ -269,7 +351,7 @@ describe('a manifest that declares too much', () => {
 describe('the size of a manifest', () => {
   test('stays under its limit for the most packs and the most and longest extents', () => {
     const longestExtent = 3 + 2 + 2 + 5;
-    const longest = 256 + limits.maxManifestPacks * 32 + limits.maxManifestExtents * longestExtent;
+    const longest = 256 + limits.maxManifestPacks * (1 + 32) + limits.maxManifestExtents * longestExtent;
     expect(longest).toBeLessThan(limits.maxManifestBytes);
   });
 

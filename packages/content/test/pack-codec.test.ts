@@ -1,14 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { publicDomain } from '../src/ids.ts';
+import { digestHex, digestOf } from '../src/digest.ts';
+import { unsalted } from '../src/conformance/sample-pack.ts';
+import { domain, publicDomain } from '../src/ids.ts';
+import type { PackId } from '../src/ids.ts';
 import { limits } from '../src/limits.ts';
 import { createPackDescriptor, decodePackDescriptor, encodePackDescriptor } from '../src/pack-codec.ts';
-import { chunkLength, packBytes } from '../src/pack-descriptor.ts';
+import type { PackDescriptor } from '../src/pack-descriptor.ts';
+import { chunkLength, packAccess, packBytes } from '../src/pack-descriptor.ts';
+import { packLocator } from '../src/pack-secret.ts';
 import { anyDescriptor, bitFlips, damaged, digests, truncations } from './arbitraries.ts';
 import { allocatedBytes, refusal, unlessRefused } from './hostile.ts';
 
-const pack = (lengths: number[]): ReturnType<typeof createPackDescriptor> =>
+const pack = (lengths: number[]): PackDescriptor =>
   createPackDescriptor({ domain: publicDomain, lengths, digests: digests(lengths.length) });
+
+const red = domain('project:red');
+const salt = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
+const privatePack = (seed = 1): PackDescriptor =>
+  createPackDescriptor({ domain: red, lengths: [65536, 3], digests: digests(2), salt: salt(seed) });
 
 describe('a pack descriptor', () => {
   test('decodes to what was encoded, under the same id', () => {
@@ -37,11 +47,11 @@ describe('a pack descriptor', () => {
   });
 
   test('of 4,096 chunks fits the limit in the longest form and adds up', () => {
-    const domain = `project:${'x'.repeat(80)}` as typeof publicDomain;
+    const owner = domain(`project:${'x'.repeat(80)}`);
     const lengths = Array<number>(4096).fill(262144);
-    const descriptor = createPackDescriptor({ domain, lengths, digests: digests(4096) });
+    const descriptor = createPackDescriptor({ domain: owner, lengths, digests: digests(4096), salt: salt(1) });
     const encoded = encodePackDescriptor(descriptor);
-    expect(encoded.length).toBeLessThanOrEqual(limits.maxDescriptorBytes);
+    expect(encoded.length).toBe(limits.maxDescriptorBytes);
     expect(packBytes(decodePackDescriptor(encoded, descriptor.id))).toBe(2 ** 30);
     expect(descriptor).toMatchObject({ chunkCount: 4096, chunksPerPiece: 16, pieceCount: 256 });
   });
@@ -70,6 +80,44 @@ describe('a pack descriptor', () => {
   });
 });
 
+describe('the descriptor of a project’s pack', () => {
+  test('names it by a locator, which is made of a secret that is made of the bytes', () => {
+    const descriptor = privatePack();
+    const encoded = encodePackDescriptor(descriptor);
+    expect(descriptor.secret).toEqual(new Uint8Array(digestOf(encoded)));
+    expect(descriptor.id).toBe(packLocator(digestOf(encoded)));
+    expect(descriptor.id).not.toBe(digestHex(encoded));
+    expect(decodePackDescriptor(encoded, descriptor.id)).toEqual(descriptor);
+    expect(packAccess(descriptor)).toEqual({ kind: 'secret', secret: descriptor.secret });
+  });
+
+  test('with another salt names another pack, and the same again with the same', () => {
+    expect(privatePack(2).id).not.toBe(privatePack(1).id);
+    expect(privatePack(1)).toEqual(privatePack(1));
+  });
+
+  test('of an older build has no secret, and nobody may have the pack', () => {
+    const older = unsalted(privatePack());
+    const encoded = encodePackDescriptor(older);
+    expect(older).toMatchObject({ id: digestHex(encoded), salt: undefined, secret: undefined });
+    expect(decodePackDescriptor(encoded, older.id)).toEqual(older);
+    expect(packAccess(older)).toEqual({ kind: 'closed' });
+    expect(packAccess(pack([5]))).toEqual({ kind: 'open' });
+  });
+
+  test('is not taken for that of a pack by whose plain digest it is asked for', () => {
+    const encoded = encodePackDescriptor(privatePack());
+    expect(refusal(() => decodePackDescriptor(encoded, digestHex(encoded) as PackId))).toBe('CONTENT_DIGEST_MISMATCH');
+  });
+
+  test('keeps nothing of the salt it was made with', () => {
+    const given = salt(1);
+    const made = createPackDescriptor({ domain: red, lengths: [1], digests: digests(1), salt: given });
+    given.fill(9);
+    expect(made.salt).toEqual(salt(1));
+  });
+});
+
 describe('a pack descriptor that is not one', () => {
   const good = encodePackDescriptor(pack([65536, 70000, 3]));
   const id = pack([65536, 70000, 3]).id;
@@ -93,7 +141,8 @@ describe('a pack descriptor that is not one', () => {
   });
 
   test.for([
-    ['another magic', changed(3, 0x32)],
+    ['another magic', changed(3, 0x33)],
+    ['a salt, of a public pack', Buffer.concat([changed(3, 0x32).subarray(0, 11), salt(1), good.subarray(11)])],
     ['a domain that is none', changed(5, 0x50)],
     ['no chunks', changed(11, 0, 0)],
     ['more than 4,096 chunks', changed(11, 1, 16)],
@@ -135,6 +184,16 @@ describe('making a pack', () => {
     ['fewer digests than lengths', [1, 1], 1],
   ] as const)('of %s is a mistake of the caller', ([, lengths, count]) => {
     expect(() => createPackDescriptor({ domain: publicDomain, lengths, digests: digests(count) })).toThrow(TypeError);
+  });
+
+  test.for([
+    ['a public pack with a salt', publicDomain, salt(1)],
+    ['a project’s pack without one', red, undefined],
+    ['a project’s pack with a short one', red, salt(1).subarray(1)],
+  ] as const)('%s is a mistake of the caller', ([, owner, given]) => {
+    expect(() => createPackDescriptor({ domain: owner, lengths: [1], digests: digests(1), salt: given })).toThrow(
+      TypeError,
+    );
   });
 
   test('that holds one chunk twice is refused', () => {

@@ -61,6 +61,8 @@ export function createChunkPlacer(
   deps: { readonly store: PackStore; readonly compute: Compute },
   options: {
     readonly domain: Domain;
+    /** Of new packs of a project; undefined for public ones. */
+    readonly salt?: Uint8Array | undefined;
     readonly domains: readonly Domain[];
     /** How new packs are kept. Default: plain. */
     readonly encoding?: 'off' | 'zstd' | undefined;
@@ -77,6 +79,7 @@ export function createChunkPlacer(
   let maxChunksToCome = (): number => Infinity;
   const writer = createPackWriter(deps, {
     domain: options.domain,
+    salt: options.salt,
     encoding: options.encoding ?? 'off',
     signal,
     onPack,
@@ -187,6 +190,10 @@ export function createChunkPlacer(
       while (pending.length > 0) await settleFirst();
       const ids = await writer.finish();
       log.replay(builder, (number) => (number % 2 === 0 ? ids[number / 2] : foreign.at((number - 1) / 2)) as PackId);
+      for (const pack of [...ids, ...foreign.packs]) {
+        const access = deps.store.access(pack);
+        if (access?.kind === 'secret') builder.addSecret(pack, access.secret);
+      }
       return { ...sums, ...writer.staged, newPacks: ids.length };
     },
     async discard() {
@@ -227,6 +234,7 @@ function withoutZeros(digests: Buffer): Uint8Array {
 interface Numbering {
   numberOf(pack: PackId): number;
   at(number: number): PackId | undefined;
+  readonly packs: readonly PackId[];
 }
 
 function createNumbering(): Numbering {
@@ -240,5 +248,6 @@ function createNumbering(): Numbering {
       return packs.push(pack) - 1;
     },
     at: (number) => packs[number],
+    packs,
   };
 }

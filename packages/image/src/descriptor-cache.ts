@@ -1,4 +1,4 @@
-import { publicDomain } from '@quarry/content';
+import { packMisuse } from '@quarry/content';
 import type { Manifest, PackDescriptor, PackId, PackStore } from '@quarry/content';
 import { ImageError, storeFailure } from './image-error.ts';
 import { imageDefaults } from './options.ts';
@@ -25,10 +25,8 @@ export function createDescriptorCache(
       const message = `the store does not know pack ${pack} of manifest ${manifest.id}: fetch the image first`;
       throw new ImageError('IMAGE_UNKNOWN_PARTS', message, { details });
     }
-    if (descriptor.domain !== manifest.domain && descriptor.domain !== publicDomain) {
-      const message = `manifest ${manifest.id} of ${manifest.domain} uses pack ${pack}, which belongs to ${descriptor.domain}`;
-      throw new ImageError('IMAGE_BAD_MANIFEST', message, { details });
-    }
+    const misuse = packMisuse(manifest, descriptor);
+    if (misuse !== undefined) throw new ImageError('IMAGE_BAD_MANIFEST', misuse, { details });
     return descriptor;
   };
   return {

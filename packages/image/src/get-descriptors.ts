@@ -25,7 +25,8 @@ export async function getDescriptors(
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const getOne = async (pack: PackId): Promise<PackDescriptor> => {
     const here = await store.findPack(pack, { signal });
-    const ask = (): Promise<PackDescriptor | undefined> => swarm.findDescriptor(pack, { signal });
+    const secret = manifest.secrets.get(pack);
+    const ask = (): Promise<PackDescriptor | undefined> => swarm.findDescriptor(pack, { secret, signal });
     const found = here ?? (await askPatiently(deps, ask, { patienceMs: options.patienceMs, signal }));
     if (found) return found;
     const message = `nobody who is connected knows pack ${pack} of manifest ${manifest.id}: try again when more nodes are up`;

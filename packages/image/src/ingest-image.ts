@@ -3,6 +3,7 @@ import {
   createCutter,
   createManifestBuilder,
   limits,
+  packSalt,
   publicDomain,
   signImageRecord,
 } from '@quarry/content';
@@ -132,10 +133,11 @@ export async function ingestImage(
   const reading = beginLater(source.bytes);
   checkHashes(source);
   const algorithm = source.expectedHash?.algorithm ?? source.hash;
+  const salt = source.domain === publicDomain ? undefined : await packSalt(signer, source.domain);
   const compute = deps.compute ?? createCompute({ maxThreads: threadsForIngest(options.encoding ?? 'off') });
   const placer = createChunkPlacer(
     { store, compute },
-    { domain: source.domain, domains, encoding: options.encoding, signal },
+    { domain: source.domain, salt, domains, encoding: options.encoding, signal },
   );
   const hasher = algorithm === undefined ? undefined : createImageHasher(algorithm);
   let isRefused = false;

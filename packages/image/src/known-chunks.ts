@@ -11,7 +11,7 @@ export interface FoundChunks {
 
 /**
  * The chunks that this host has already, as an ingest sees them. What it names is present and stays so until `release`: an ingest must be able to
- * serve the image that it publishes, so chunks that are merely known somewhere do not count.
+ * serve the image that it publishes, so chunks that are merely known somewhere do not count, nor do those of packs that nobody may have.
  */
 export interface KnownChunks {
   /** `digests` are 32 bytes each, concatenated. */
@@ -57,7 +57,9 @@ export function createKnownChunks(
   return {
     async find(digests) {
       const found = await store.findChunks(digests, { domains, signal });
-      const locations = found.map((location) => (location && isHere(location) ? location : undefined));
+      const locations = found.map((location) =>
+        location && store.access(location.pack)?.kind !== 'closed' && isHere(location) ? location : undefined,
+      );
       const descriptors = await load(new Set(locations.flatMap((location) => (location ? [location.pack] : []))));
       return { locations, descriptors };
     },

@@ -63,6 +63,8 @@ export function createPackWriter(
   },
   options: {
     readonly domain: Domain;
+    /** As createPackDescriptor takes it. */
+    readonly salt?: Uint8Array | undefined;
     /** Whether pieces are encoded where that makes them smaller. */
     readonly encoding: 'off' | 'zstd';
     /** How many chunks may still be added, at most. */
@@ -168,7 +170,8 @@ export function createPackWriter(
   const finishPack = async (pack: NewPack, stage: PackStage): Promise<void> => {
     const count = pack.lengths.length;
     const digests = pack.digests.subarray(0, count * limits.digestBytes);
-    const descriptor = createPackDescriptor({ domain: options.domain, digests, lengths: pack.lengths });
+    const { domain, salt } = options;
+    const descriptor = createPackDescriptor({ domain, salt, digests, lengths: pack.lengths });
     ids[pack.packNumber] = descriptor.id;
     const isNew = store.present(descriptor.id) === undefined;
     options.onPack(descriptor.id);

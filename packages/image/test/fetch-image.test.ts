@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { imageRef, publicDomain, signImageRecord } from '@quarry/content';
-import type { ImageHash, ImageRecord, ManifestId } from '@quarry/content';
+import { createManifestBuilder, domain, imageRef, publicDomain, signImageRecord } from '@quarry/content';
+import type { ImageHash, ImageRecord, ManifestId, PackId } from '@quarry/content';
 import { createMemoryOrigin } from '@quarry/content/memory';
 import type { MemoryOriginOptions } from '@quarry/content/memory';
 import { describe, expect, test } from 'vitest';
-import { fetchImage, readImage } from '../src/index.ts';
+import { fetchImage, ingestImage, readImage } from '../src/index.ts';
 import type { FetchImageProgress } from '../src/index.ts';
 import { diskImage, noise } from './support/any-image.ts';
 import { connect, createFetchNode, createKnowingPeer } from './support/fetch-node.ts';
-import { collect } from './support/streams.ts';
+import { collect, streamOf } from './support/streams.ts';
 import { createBrokenOrigin, watchOrigin } from './support/watched-origin.ts';
 import type { WatchedOrigin } from './support/watched-origin.ts';
 import { anyRef, createTestNode, ingestBytes } from './support/test-node.ts';
@@ -318,5 +318,36 @@ describe('a fetch', () => {
     expect(seen.map(({ presentBytes }) => presentBytes)).toEqual(
       seen.map(({ presentBytes }) => presentBytes).toSorted((a, b) => a - b),
     );
+  });
+});
+
+describe('the image of a project', () => {
+  const red = domain('project:red');
+
+  test('is fetched with the secrets of its packs, which its manifest tells', async () => {
+    const seeder = createTestNode();
+    const { manifest } = await ingestImage(seeder, { ref: anyRef, domain: red, bytes: streamOf(image) });
+    const node = createFetchNode(seeder, [seeder]);
+    const fetched = await fetchImage(node, anyRef, now);
+    expect(fetched.manifest).toEqual(manifest);
+    expect((await collect(readImage(node, fetched.manifest))).equals(image)).toBe(true);
+    for (const [pack, secret] of manifest.secrets) expect(node.store.access(pack)).toEqual({ kind: 'secret', secret });
+  });
+
+  test('is not made of packs whose locators alone its manifest names, though they are here', async () => {
+    const node = createTestNode();
+    const { manifest } = await ingestImage(node, { ref: anyRef, domain: red, bytes: streamOf(image) });
+    const forger = createTestNode();
+    const builder = createManifestBuilder({ domain: red, cutter: manifest.cutter });
+    for (let chunk = 0; chunk < 20; chunk += 1) builder.addChunk(manifest.packs[0] as PackId, chunk, 65536);
+    const forged = builder.build();
+    const { imageBytes, hash, id } = forged;
+    const fields = { ref: imageRef('forged'), domain: red, imageBytes, hash, manifest: id, publishedAtMs: 1 };
+    await forger.catalog.putManifest(forged);
+    await forger.catalog.putRecord(await signImageRecord(fields, forger.signer));
+    await expect(fetchImage(connect(node, [forger], [forger]), fields.ref, now)).rejects.toMatchObject({
+      code: 'IMAGE_BAD_MANIFEST',
+    });
+    await expect(collect(readImage(node, forged))).rejects.toMatchObject({ code: 'IMAGE_BAD_MANIFEST' });
   });
 });

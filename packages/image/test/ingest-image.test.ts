@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { domain, extentsOf, imageRef, limits, publicDomain, verifyImageRecord } from '@quarry/content';
 import type { PackStage, PackStore } from '@quarry/content';
+import { unsalted } from '@quarry/content/conformance';
+import { createMemoryPackStore } from '@quarry/content/memory';
 import { CodedError, createBufferPool } from '@quarry/runtime';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -9,6 +11,7 @@ import { createCompute } from '../src/threads/compute.ts';
 import { anyImage, diskImage, noise } from './support/any-image.ts';
 import { collect, streamOf } from './support/streams.ts';
 import { anyRef, createTestNode, ingestBytes } from './support/test-node.ts';
+import type { TestNode } from './support/test-node.ts';
 
 const CHUNK = 65536;
 
@@ -141,6 +144,50 @@ describe('an ingested image', () => {
     expect((await ingestFor('a')).report).toMatchObject({ knownBytes: 4 * CHUNK, newBytes: 4 * CHUNK });
     expect((await ingestFor('b')).report).toMatchObject({ knownBytes: 4 * CHUNK, newBytes: 4 * CHUNK });
     expect((await ingestFor('a')).report).toMatchObject({ knownBytes: 8 * CHUNK, newBytes: 0 });
+  });
+
+  test('of a project makes the same private packs on the same node each time, and others on another', async () => {
+    const [node, other] = [createTestNode(), createTestNode()];
+    const image = diskImage(6, 1);
+    const ingestOn = (on: TestNode): ReturnType<typeof ingestImage> =>
+      ingestImage(on, { ref: anyRef, domain: domain('project:a'), bytes: streamOf(image) });
+    const { manifest } = await ingestOn(node);
+    const [pack] = manifest.packs;
+    const descriptor = pack && (await node.store.findPack(pack));
+    expect(manifest.packs).toHaveLength(1);
+    expect(manifest.secrets).toEqual(new Map([[pack, descriptor?.secret]]));
+    expect((await ingestOn(node)).manifest).toEqual(manifest);
+    const again = await ingestOn({ ...node, store: createMemoryPackStore() });
+    expect(again.manifest).toEqual(manifest);
+    expect((await ingestOn(other)).manifest.packs).not.toEqual(manifest.packs);
+  });
+
+  test('of a project tells the secrets of private packs that were here before, too', async () => {
+    const node = createTestNode();
+    const owner = { domain: domain('project:a') };
+    await ingestImage(node, { ref: imageRef('base'), domain: publicDomain, bytes: streamOf(diskImage(2, 3)) });
+    const before = await ingestImage(node, { ref: imageRef('a'), ...owner, bytes: streamOf(diskImage(4, 1)) });
+    const image = Buffer.concat([diskImage(4, 1), diskImage(2, 3), noise(CHUNK, 2)]);
+    const { manifest } = await ingestImage(node, { ref: imageRef('b'), ...owner, bytes: streamOf(image) });
+    expect(manifest.packs).toHaveLength(3);
+    expect(manifest.secrets.size).toBe(2);
+    for (const [pack, secret] of before.manifest.secrets) expect(manifest.secrets.get(pack)).toEqual(secret);
+    expect((await collect(readImage(node, manifest))).equals(image)).toBe(true);
+  });
+
+  test('of a project uses no chunk of a pack of an older build, which nobody would be given', async () => {
+    const [node, other] = [createTestNode(), createTestNode()];
+    const image = diskImage(4, 1);
+    const source = { ref: anyRef, domain: domain('project:a') };
+    const { manifest } = await ingestImage(other, { ...source, bytes: streamOf(image) });
+    const [pack] = manifest.packs;
+    const descriptor = pack && (await other.store.findPack(pack));
+    if (!descriptor) throw new Error('the pack is there');
+    const stage = await node.store.stagePack();
+    await stage.append([image]);
+    await stage.finish(unsalted(descriptor));
+    const { report } = await ingestImage(node, { ...source, bytes: streamOf(image) });
+    expect(report).toMatchObject({ knownBytes: 0, newBytes: image.length });
   });
 
   test('does not count chunks as known that are not here', async () => {

@@ -1,6 +1,14 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chunkOffset, copyChunkSet, fullPieceMask, limits, maskedBytes, pieceChunks } from '@quarry/content';
+import {
+  chunkOffset,
+  copyChunkSet,
+  fullPieceMask,
+  limits,
+  maskedBytes,
+  packAccess,
+  pieceChunks,
+} from '@quarry/content';
 import type { PackDescriptor, PackInventory, PackStore, VerifyProgress, VerifyReport, Waiting } from '@quarry/content';
 import { createSemaphore } from '@quarry/runtime';
 import { createCalls } from './calls.ts';
@@ -107,6 +115,11 @@ export async function openDiskPackStore(deps: PackEngineDeps, settings: StoreSet
       calls.check();
       const pack = known.find(id);
       return pack && copyChunkSet(pack.presence.present);
+    },
+    access(id) {
+      calls.check();
+      const pack = known.find(id);
+      return pack && packAccess(pack);
     },
     findChunks: (digests, { domains, allowAbsent = false, signal }) =>
       calls.run(signal, async () => {

@@ -7,6 +7,7 @@ export interface KnownPack {
   readonly id: PackId;
   readonly number: number;
   readonly domain: Domain;
+  readonly secret: Uint8Array | undefined;
   readonly chunkCount: number;
   readonly presence: Presence;
   /** Place in the order of use: milliseconds of the calendar, pushed on where two would be equal. */
@@ -39,7 +40,11 @@ export interface KnownPacks {
   getAny(id: PackId): KnownPack;
   all(): Iterable<KnownPack>;
   /** Gives a pack its number, or the one it had. The index may name it from now on, nobody finds it before `publish`. */
-  reserve(id: PackId, record: { readonly domain: Domain; readonly number?: number }, presence: Presence): KnownPack;
+  reserve(
+    id: PackId,
+    record: Pick<KnownPack, 'domain' | 'secret'> & { readonly number?: number },
+    presence: Presence,
+  ): KnownPack;
   /** Also of one that is hidden. */
   publish(pack: KnownPack): void;
   hide(pack: KnownPack): void;
@@ -80,10 +85,10 @@ export function createKnownPacks(deps: { readonly wallMs: () => number; readonly
       throw unknownPackError(id);
     },
     all: () => byId.values(),
-    reserve(id, { domain, number = lastNumber + 1 }, presence) {
+    reserve(id, { domain, secret, number = lastNumber + 1 }, presence) {
       const { chunkCount } = presence.present;
       const state = { usedAt: 0, users: 0, isGone: true, isHidden: false, hasFile: false, fileReady: undefined };
-      const pack = { id, number, domain, chunkCount, presence, ...state, isAnchored: false, failures: 0 };
+      const pack = { id, number, domain, secret, chunkCount, presence, ...state, isAnchored: false, failures: 0 };
       lastNumber = Math.max(lastNumber, number);
       byNumber.set(number, pack);
       counts.set(domain, (counts.get(domain) ?? 0) + 1);

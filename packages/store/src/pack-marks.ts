@@ -49,9 +49,9 @@ export function createPackMarks(deps: PackMarksDeps): PackMarks {
   const syncing = createSemaphore(SYNCS_AT_ONCE);
   const unmarked = new Set<KnownPack>();
 
-  const record: PackMarks['record'] = ({ id, number, domain, chunkCount }, mark) => ({
+  const record: PackMarks['record'] = ({ id, number, domain, secret, chunkCount }, mark) => ({
     key: packKey(id),
-    value: encodePackRecord({ number, domain, chunkCount, ...mark }),
+    value: encodePackRecord({ number, domain, secret, chunkCount, ...mark }),
   });
   const syncFiles = async (pack: KnownPack): Promise<void> => {
     if (!pack.isAnchored) await descriptors.sync(pack.id);

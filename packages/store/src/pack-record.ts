@@ -17,6 +17,8 @@ export interface PackRecord {
   /** Stands for the pack in the chunk index, in 4 bytes instead of 32. Not used again while the store is open. */
   readonly number: number;
   readonly domain: Domain;
+  /** As the descriptor has it. */
+  readonly secret: Uint8Array | undefined;
   readonly chunkCount: number;
   /** Plain bytes of the chunks in `bits`. */
   readonly presentBytes: number;
@@ -32,21 +34,24 @@ export interface PackRecord {
 
 /** 1 had no frames: everything in it was plain. */
 const VERSION = 2;
+/** The same with a secret. */
+const PRIVATE_VERSION = 3;
 const CHECK_BYTES = 8;
 /** Piece, bytes and check of one frame. */
 const FRAME_BYTES = 8;
 const NO_FRAMES = new Uint8Array(0);
 
 /**
- * Version 2, integers little-endian: version u8; number varint; domain text; chunks u16; present bytes, stored bytes, data end varint; bits; number of frames
+ * Version 2, integers little-endian: version u8; number varint; domain text; in version 3 the secret, 32 bytes; chunks u16; present bytes, stored bytes, data end varint; bits; number of frames
  * u16; each frame in the order of pieces: piece u8, bytes u24, check u32; 8 bytes of BLAKE3 over all of it.
  */
 export function encodePackRecord(record: PackRecord): Uint8Array {
-  const { frames } = record;
-  const writer = new ByteWriter(96 + record.bits.length + FRAME_BYTES * ((frames?.length ?? 0) >> 1));
-  writer.u8(VERSION);
+  const { frames, secret } = record;
+  const writer = new ByteWriter(128 + record.bits.length + FRAME_BYTES * ((frames?.length ?? 0) >> 1));
+  writer.u8(secret ? PRIVATE_VERSION : VERSION);
   writer.varint(record.number);
   writer.text(record.domain);
+  if (secret) writer.raw(secret);
   writer.u16(record.chunkCount);
   writer.varint(record.presentBytes);
   writer.varint(record.storedBytes);
@@ -87,9 +92,10 @@ export function decodePackRecord(bytes: Uint8Array): PackRecord {
   }
   const fields = new ByteReader(body, 'pack record');
   const version = fields.u8();
-  if (version < 1 || version > VERSION) throw fields.malformed('has an unknown version');
+  if (version < 1 || version > PRIVATE_VERSION) throw fields.malformed('has an unknown version');
   const number = fields.varint();
   const domainText = fields.text();
+  const secret = version === PRIVATE_VERSION ? fields.copy(limits.digestBytes) : undefined;
   const chunkCount = fields.u16();
   if (chunkCount < 1 || chunkCount > limits.maxChunksPerPack) throw fields.malformed(`declares ${chunkCount} chunks`);
   const presentBytes = fields.varint();
@@ -99,7 +105,7 @@ export function decodePackRecord(bytes: Uint8Array): PackRecord {
   const frames = version === 1 ? undefined : readFrames(fields, { chunkCount, bits });
   fields.end();
   const domain = fields.checked(() => checkedDomain(domainText));
-  return { number, domain, chunkCount, presentBytes, storedBytes, dataEnd, bits, frames };
+  return { number, domain, secret, chunkCount, presentBytes, storedBytes, dataEnd, bits, frames };
 }
 
 function readFrames(fields: ByteReader, present: ChunkSet): FrameTable | undefined {

@@ -15,6 +15,7 @@ const record = fc.integer({ min: 1, max: 4096 }).chain((chunkCount) =>
     .record({
       number: fc.nat(0xffff_ffff),
       domain: fc.constantFrom(publicDomain, domain('project:red')),
+      secret: fc.option(fc.uint8Array({ minLength: 32, maxLength: 32 }), { nil: undefined }),
       chunkCount: fc.constant(chunkCount),
       presentBytes: fc.nat(2 ** 30),
       storedBytes: fc.nat(2 ** 30),
@@ -79,6 +80,7 @@ test('a record of version 1 is one without frames', () => {
   expect(decodePackRecord(sealed(writer))).toEqual({
     number: 7,
     domain: publicDomain,
+    secret: undefined,
     chunkCount: 11,
     presentBytes: 5000,
     storedBytes: 5000,
@@ -92,6 +94,7 @@ test('a record that names a frame of a piece that is not wholly present, or that
   const written: PackRecord = {
     number: 1,
     domain: publicDomain,
+    secret: undefined,
     chunkCount: 6,
     presentBytes: 5,
     storedBytes: 3,
@@ -106,10 +109,19 @@ test('a record that names a frame of a piece that is not wholly present, or that
   expect(() => decodePackRecord(encodePackRecord(beyond))).toThrow(/frame of piece 2/);
 });
 
-test('a record is laid out as FORMAT.md says', () => {
+test.for([
+  ['a public pack', publicDomain, undefined, '02 01 067075626c6963'],
+  [
+    'a pack with a secret',
+    domain('project:p'),
+    new Uint8Array(32).fill(0xee),
+    `03 01 0970726f6a6563743a70 ${'ee'.repeat(32)}`,
+  ],
+] as const)('a record of %s is laid out as FORMAT.md says', ([, owner, secret, head]) => {
   const bytes = encodePackRecord({
     number: 1,
-    domain: publicDomain,
+    domain: owner,
+    secret,
     chunkCount: 6,
     presentBytes: 400,
     storedBytes: 300,
@@ -117,7 +129,7 @@ test('a record is laid out as FORMAT.md says', () => {
     bits: Uint8Array.of(0b101111),
     frames: Uint32Array.of(0x0a0b0c, checkOfFrame(Uint8Array.of()), 0, 0),
   });
-  const body = '02 01 067075626c6963 0600 9003 ac02 f403 2f 0100 00 0c0b0a af1349b9'.replaceAll(' ', '');
+  const body = `${head} 0600 9003 ac02 f403 2f 0100 00 0c0b0a af1349b9`.replaceAll(' ', '');
   expect(Buffer.from(bytes).toString('hex')).toBe(
     body +
       Buffer.from(digestOf(Buffer.from(body, 'hex')))

@@ -127,7 +127,8 @@ describe('presence', () => {
           }
           check(presence, recorded);
         }
-        check(recordedPresence({ number: 1, domain: descriptor.domain, chunkCount: 30, ...recorded }), recorded);
+        const { domain, secret } = descriptor;
+        check(recordedPresence({ number: 1, domain, secret, chunkCount: 30, ...recorded }), recorded);
       }),
     );
   });

@@ -7,5 +7,5 @@ export { packStoreSuite } from './pack-store-suite.ts';
 export type { PackStoreHarness, PackStoreSubject } from './pack-store/subject.ts';
 export { sampleManifest, sampleRecord } from './sample-image.ts';
 export type { SampleRecordOptions } from './sample-image.ts';
-export { digestsOf, samplePack } from './sample-pack.ts';
+export { digestsOf, samplePack, unsalted } from './sample-pack.ts';
 export type { SamplePack, SamplePackOptions } from './sample-pack.ts';

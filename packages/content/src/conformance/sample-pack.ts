@@ -3,7 +3,7 @@ import { digestOf } from '../digest.ts';
 import { publicDomain } from '../ids.ts';
 import type { Domain } from '../ids.ts';
 import { limits } from '../limits.ts';
-import { createPackDescriptor } from '../pack-codec.ts';
+import { createPackDescriptor, decodePackDescriptor, encodePackDescriptor } from '../pack-codec.ts';
 import { chunkOffset, pieceChunks } from '../pack-descriptor.ts';
 import type { PackDescriptor } from '../pack-descriptor.ts';
 import { encodePiece } from '../piece-encoding.ts';
@@ -56,7 +56,8 @@ export function samplePack(options: SamplePackOptions): SamplePack {
   };
   const chunks = [...shared, ...Array.from({ length: chunkCount }, (_, i) => chunkOf(chunkBytes(shared.length + i)))];
   const digests = Buffer.concat(chunks.map((chunk) => digestOf(chunk)));
-  const descriptor = createPackDescriptor({ domain, digests, lengths: chunks.map((chunk) => chunk.length) });
+  const salt = domain === publicDomain ? undefined : digestOf(Buffer.from(`sample salt of ${domain}`));
+  const descriptor = createPackDescriptor({ domain, digests, lengths: chunks.map((chunk) => chunk.length), salt });
   const bytes = Buffer.concat(chunks);
   const run = (firstChunk: number, count: number): Uint8Array =>
     bytes.subarray(chunkOffset(descriptor, firstChunk), chunkOffset(descriptor, firstChunk + count));
@@ -79,6 +80,11 @@ export function samplePack(options: SamplePackOptions): SamplePack {
       return { ...verifyFrame(descriptor, index, frame), frame };
     },
   };
+}
+
+/** The same chunks in a project's pack as builds before private packs made it: without a salt, and so without a secret. */
+export function unsalted(descriptor: PackDescriptor): PackDescriptor {
+  return decodePackDescriptor(encodePackDescriptor({ ...descriptor, salt: undefined }));
 }
 
 /** The digests of some chunks, concatenated as `findChunks` takes them. */

@@ -1,7 +1,7 @@
 import { chunksOf, copyChunkSet, countChunks, hasChunk, pieceMask } from '../chunk-set.ts';
 import type { Domain, PackId } from '../ids.ts';
 import { limits } from '../limits.ts';
-import { chunkDigest, chunkOffset, fullPieceMask, maskedBytes, pieceChunks } from '../pack-descriptor.ts';
+import { chunkDigest, chunkOffset, fullPieceMask, maskedBytes, packAccess, pieceChunks } from '../pack-descriptor.ts';
 import type { PackDescriptor } from '../pack-descriptor.ts';
 import type { ChunkLocation, PackStore, VerifyReport } from '../ports/pack-store.ts';
 import { createMemoryPackStage } from './memory-pack-stage.ts';
@@ -116,6 +116,11 @@ export function createMemoryPackStore(): PackStore {
       enter();
       const known = packs.get(pack);
       return known && copyChunkSet(known.present);
+    },
+    access(pack) {
+      enter();
+      const known = packs.get(pack);
+      return known && packAccess(known.descriptor);
     },
     async findChunks(digests, { domains, allowAbsent = false, signal }) {
       enter(signal);

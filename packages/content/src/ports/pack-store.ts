@@ -1,6 +1,6 @@
 import type { ChunkSet } from '../chunk-set.ts';
 import type { Domain, PackId } from '../ids.ts';
-import type { PackDescriptor } from '../pack-descriptor.ts';
+import type { PackAccess, PackDescriptor } from '../pack-descriptor.ts';
 import type { Encoding } from '../piece-encoding.ts';
 import type { VerifiedPiece } from '../verified-piece.ts';
 
@@ -33,6 +33,8 @@ export interface PackStore {
   inventory(): Iterable<PackInventory>;
   /** A copy of what is present; undefined for an unknown pack. From memory. */
   present(pack: PackId): ChunkSet | undefined;
+  /** Who may have a known pack from this host; undefined for an unknown one. From memory, like `present`. */
+  access(pack: PackId): PackAccess | undefined;
   /** For each digest (32 bytes each, concatenated) a present chunk with it in one of `domains`; else a known absent one if `allowAbsent`; else undefined. */
   findChunks(
     digests: Uint8Array,

@@ -26,7 +26,11 @@ export interface Swarm {
   ): Promise<readonly ImageRecord[]>;
   /** A private one only while `findRecords` has found its record with the image's key within the last minute. */
   findManifest(id: ManifestId, waiting?: Waiting): Promise<Manifest | undefined>;
-  findDescriptor(id: PackId, waiting?: Waiting): Promise<PackDescriptor | undefined>;
+  /** A project's pack is given only to who knows its secret, which the manifest tells; without it nobody seems to know the pack. */
+  findDescriptor(
+    id: PackId,
+    options?: Waiting & { readonly secret?: Uint8Array | undefined },
+  ): Promise<PackDescriptor | undefined>;
   /**
    * Brings the wanted chunks into the store from peers and seeders and, when they cannot, from `lastResort`; one schedule over all packs, each piece
    * asked of one source at a time (hedged when it stalls). Fetches of one node share it: a piece that several want is fetched once.

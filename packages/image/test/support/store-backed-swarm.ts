@@ -1,4 +1,4 @@
-import { minus, pieceMask, verifyPiece } from '@quarry/content';
+import { digestEquals, minus, pieceMask, verifyPiece } from '@quarry/content';
 import type {
   ChunkSet,
   FetchReport,
@@ -44,7 +44,13 @@ export function createStoreBackedSwarm(store: PackStore, peers: readonly Peer[])
       return records.flat().sort((a, b) => b.publishedAtMs - a.publishedAtMs);
     },
     findManifest: (id, { signal } = {}) => firstOf(({ catalog }) => catalog.findManifest(id, { signal })),
-    findDescriptor: (id, { signal } = {}) => firstOf((peer) => peer.store.findPack(id, { signal })),
+    findDescriptor: (id, { secret, signal } = {}) =>
+      firstOf(async (peer) => {
+        const access = peer.store.access(id);
+        const isGiven =
+          access?.kind === 'open' || (access?.kind === 'secret' && secret && digestEquals(access.secret, secret));
+        return isGiven ? await peer.store.findPack(id, { signal }) : undefined;
+      }),
     async fetch(wants, { signal, lastResort, onProgress } = {}) {
       const bytesBySource: Record<SourceKind, number> = { local: 0, peer: 0, seeder: 0, origin: 0 };
       let [wantedBytes, fetchedBytes, badChunks] = [0, 0, 0];

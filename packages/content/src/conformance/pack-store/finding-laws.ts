@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { domain, publicDomain } from '../../ids.ts';
-import { digestsOf, samplePack } from '../sample-pack.ts';
+import { digestsOf, samplePack, unsalted } from '../sample-pack.ts';
 import { addWhole } from './subject.ts';
 import type { Laws } from './subject.ts';
 
@@ -58,6 +58,18 @@ export function findingLaws({ open }: Laws): void {
     expect(await store.findChunks(asked, { domains: [publicDomain, red] })).toEqual([
       { pack: ours.descriptor.id, chunk: 0 },
     ]);
+  });
+
+  test('who may have a pack is known: everybody, who knows its secret, or nobody', async () => {
+    const store = await open();
+    const everybodys = samplePack({ seed: 1 }).descriptor;
+    const secret = samplePack({ seed: 1, domain: red }).descriptor;
+    const closed = unsalted(secret);
+    for (const descriptor of [everybodys, secret, closed]) await store.addPack(descriptor);
+    expect(store.access(everybodys.id)).toEqual({ kind: 'open' });
+    expect(store.access(secret.id)).toEqual({ kind: 'secret', secret: secret.secret });
+    expect(store.access(closed.id)).toEqual({ kind: 'closed' });
+    expect(store.access(samplePack({ seed: 2, domain: red }).descriptor.id)).toBeUndefined();
   });
 
   test('of a chunk that two packs hold, the present one is found, whichever was added first', async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { chunksOf, createChunkSet, fullChunkSet } from '../../chunk-set.ts';
-import { publicDomain } from '../../ids.ts';
+import { domain, publicDomain } from '../../ids.ts';
 import type { PackStore } from '../../ports/pack-store.ts';
-import { digestsOf, samplePack } from '../sample-pack.ts';
+import { digestsOf, samplePack, unsalted } from '../sample-pack.ts';
 import { addWhole, expectBytes, knownIds } from './subject.ts';
 import type { Laws, PackStoreSubject } from './subject.ts';
 
@@ -30,6 +30,19 @@ export function reopeningLaws({ subject }: Laws): void {
     ]);
     await store.writePiece(partial.piece(1));
     expectBytes(await store.readChunks(partial.descriptor.id, 4, 4), partial.run(4, 4));
+  });
+
+  test('reopening keeps who may have a pack', async () => {
+    const subjectStore = await subject();
+    const ours = await addWhole(subjectStore.store, { seed: 1, domain: domain('project:red') });
+    const older = unsalted(ours.descriptor);
+    await subjectStore.store.addPack(older);
+    const { secret } = ours.descriptor;
+    const store = await reopened(subjectStore);
+    expect(store.access(ours.descriptor.id)).toEqual({ kind: 'secret', secret });
+    expect(await store.findPack(ours.descriptor.id)).toEqual(ours.descriptor);
+    expect(store.access(older.id)).toEqual({ kind: 'closed' });
+    expectBytes(await store.readChunks(ours.descriptor.id, 0, 11), ours.bytes);
   });
 
   test('a staged pack is there after reopening, an unfinished stage is not', async () => {
