@@ -15,6 +15,8 @@ export interface ImageRecord extends PendingImage {
   readonly imageBytes: number | undefined;
   /** Undefined while there is no data, and where the image has none that we compute. */
   readonly hash: ImageHash | undefined;
+  /** MD5 in lower-case hex, which Glance repeats as `Content-Md5`. Proves nothing. */
+  readonly checksum: string | undefined;
 }
 
 /** What Glance answered to somebody who asked what an image is. */
@@ -89,7 +91,17 @@ export function parseImageRecord(json: string, ref: ImageRef): ImageRecord {
     status,
     imageBytes: typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined,
     hash: hashOf(text('os_hash_algo'), text('os_hash_value')),
+    checksum: /^[0-9a-f]{32}$/.exec(text('checksum')?.toLowerCase() ?? '')?.[0],
   };
+}
+
+/** Whether two images have the same bytes, whatever they are called. */
+export function isSameContent(one: GlanceImage, other: GlanceImage): boolean {
+  return (
+    one.imageBytes === other.imageBytes &&
+    one.hash.algorithm === other.hash.algorithm &&
+    one.hash.value === other.hash.value
+  );
 }
 
 /** The image of a record that binds content; undefined where it has no data yet, or no hash that we compute. */
