@@ -5,6 +5,8 @@
 #   keystone                           a real Keystone, which tells that Glance whose token it is and of which project
 #   uwsgi-core, uwsgi-plugin-python3   the server that Debian's Keystone runs under
 #   python3-nova                       Nova's own image code, the client that must not see a difference
+#   python3-setuptools                 makes the plug-in for Nova known to it
+#   btrfs-progs                        mkfs.btrfs, for a file system with reflinks
 #   haproxy                            stands before Quarry and Glance, and leaves Quarry out when it is dead
 #   nginx-light                        a file server to measure ours against
 #   qemu-utils                         qemu-img, which writes qcow2 as Nova writes it
@@ -17,7 +19,7 @@ set -euo pipefail
 
 packages=(
   glance-api python3-glanceclient keystone uwsgi-core uwsgi-plugin-python3 python3-nova
-  haproxy nginx-light qemu-utils e2fsprogs curl
+  python3-setuptools btrfs-progs haproxy nginx-light qemu-utils e2fsprogs curl
 )
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }

@@ -11,6 +11,7 @@ import type { Domain, ImageHash, ImageRef } from '@quarry/content';
 import { errorCode } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
 import type { Progress, Progressing } from './daemon.ts';
+import { DaemonError } from './daemon-error.ts';
 
 /** What Glance says that an image is, to one who may read it. */
 export interface AuthorisedImage {
@@ -76,6 +77,7 @@ const ID_BYTES = 16;
 /** Ours, and the hidden ones that a killed rebuild leaves. */
 const NAME = /^\.?[0-9a-f]{32}\.img(\..*)?$/;
 
+/** @throws DaemonError DAEMON_DIRECTORY_UNUSABLE */
 export async function createExports(
   deps: ExportsDeps,
   { directory, groupId, maxAgeMs = MAX_AGE_MS }: ExportsOptions,
@@ -85,11 +87,19 @@ export async function createExports(
   const ownedByGroup = async (path: string): Promise<void> => {
     if (groupId !== undefined) await chown(path, process.getuid?.() ?? -1, groupId);
   };
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await ownedByGroup(directory);
-  // members may reach a file whose name they were told, and list none
-  await chmod(directory, groupId === undefined ? 0o700 : 0o710);
-  for (const name of await readdir(directory)) if (NAME.test(name)) await remove(join(directory, name));
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await ownedByGroup(directory);
+    // members may reach a file whose name they were told, and list none
+    await chmod(directory, groupId === undefined ? 0o700 : 0o710);
+    for (const name of await readdir(directory)) if (NAME.test(name)) await remove(join(directory, name));
+  } catch (cause) {
+    throw new DaemonError(
+      'DAEMON_DIRECTORY_UNUSABLE',
+      `cannot use the directory ${directory} for exports: ${cause instanceof Error ? cause.message : String(cause)}; it must belong to the daemon’s user, who must be a member of exports.group`,
+      { cause, details: { directory } },
+    );
+  }
 
   const giveUp = async (id: string, outcome: string): Promise<boolean> => {
     const found = live.get(id);

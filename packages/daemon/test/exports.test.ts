@@ -93,6 +93,11 @@ describe('exports', () => {
     expect(readdirSync(directory)).toEqual(['notes.txt']);
   });
 
+  test('says at its start what is wrong with a directory that cannot be used', async () => {
+    writeFileSync(directory, 'a file');
+    await expect(make()).rejects.toMatchObject({ code: 'DAEMON_DIRECTORY_UNUSABLE' });
+  });
+
   test('leaves nothing of a rebuild that fails, or that was given up just before its end', async () => {
     const left = new AbortController();
     const exports = await make({

@@ -1,0 +1,2 @@
+class QuarryError(Exception):
+    """The image did not come from Quarry; the message says why. Never holds a token."""
