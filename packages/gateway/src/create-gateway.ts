@@ -7,6 +7,7 @@ import { GatewayError } from './gateway-error.ts';
 import { gatewayDefaults, type GatewayNumbers } from './options.ts';
 import type { ImageService } from './ports/image-service.ts';
 import type { GatewayObserver } from './ports/observer.ts';
+import { createServeFile } from './read/serve-file.ts';
 import { route, type Route } from './route.ts';
 import { createUpstream, type UpstreamOptions } from './upstream.ts';
 
@@ -45,9 +46,6 @@ export function createGateway(deps: GatewayDeps, options: GatewayOptions): Gatew
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const ending = new AbortController();
     const startedAtMs = clock.now();
-    response.once('close', () => {
-      if (!response.writableFinished) ending.abort(new GatewayError('GATEWAY_CLIENT_GONE', 'the client left'));
-    });
     const method = request.method ?? '';
     const exchange: Exchange = {
       route: route(method, request.url ?? ''),
@@ -59,9 +57,13 @@ export function createGateway(deps: GatewayDeps, options: GatewayOptions): Gatew
       startedAtMs,
     };
     const { kind } = exchange.route;
+    response.on('error', () => {}); // a client that leaves; told by 'close'
+    response.once('close', () => {
+      if (response.headersSent) observer.answered(kind, response.statusCode, clock.now() - startedAtMs);
+      if (!response.writableFinished) ending.abort(new GatewayError('GATEWAY_CLIENT_GONE', 'the client left'));
+    });
     const answered = answer(handlers[kind], exchange, logger).finally(() => {
       running.delete(ending);
-      if (response.headersSent) observer.answered(kind, response.statusCode, clock.now() - startedAtMs);
       if (isClosing) for (const server of servers) server.closeIdleConnections();
     });
     running.set(ending, answered);
@@ -105,7 +107,7 @@ export function createGateway(deps: GatewayDeps, options: GatewayOptions): Gatew
 
 function createHandlers(deps: HandlerDeps): Readonly<Record<Route['kind'], Handler>> {
   const forward = createForward(deps);
-  return { show: forward, 'file-get': forward, 'file-put': forward, delete: forward, other: forward };
+  return { show: forward, 'file-get': createServeFile(deps), 'file-put': forward, delete: forward, other: forward };
 }
 
 /** Runs a handler; what it could not answer is answered here, or cut where an answer has begun: never ended as if it were whole. */

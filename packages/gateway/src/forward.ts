@@ -31,9 +31,10 @@ export async function relayAnswer(
   { clock, numbers }: Pick<HandlerDeps, 'clock' | 'numbers'>,
   { response }: Pick<Exchange, 'response'>,
   answer: UpstreamAnswer,
+  onSent?: (bytes: number) => void,
 ): Promise<number> {
   writeHeadOf(response, answer);
-  return await relayBody(answer.body, response, { clock, stallMs: numbers.stallMs });
+  return await relayBody(answer.body, response, { clock, stallMs: numbers.stallMs }, onSent);
 }
 
 /** Status line and headers of an answer, as Glance sent them. */
@@ -41,12 +42,12 @@ export function writeHeadOf(response: ServerResponse, answer: UpstreamAnswer): v
   const headers = endToEndHeaders(answer.rawHeaders);
   // Without it Nova fails on the header, not on the error, and does not try again.
   if (answer.status >= 400 && answer.header('content-type') === undefined) headers.push('Content-Type', 'text/plain');
+  response.sendDate = false;
   writeHead(response, answer.status, answer.statusMessage, headers);
 }
 
-/** Exactly these headers; nothing is added but what the connection itself needs. */
+/** Exactly these headers, and `Date` unless it is switched off; nothing is added but what the connection itself needs. */
 export function writeHead(response: ServerResponse, status: number, message: string, headers: readonly string[]): void {
-  response.sendDate = false;
   // HTTP/1.1 keeps connections open without a word. Where this one ends, Node must say so.
   if (response.shouldKeepAlive && response.req.httpVersionMinor >= 1) response.removeHeader('Connection');
   response.writeHead(status, message, headers as string[]);
@@ -59,11 +60,15 @@ export function answerError(response: ServerResponse, status: number, message: s
   response.end(body);
 }
 
+/** To ask twice is to ask once (RFC 9110, 9.2.2); PUT is one of them, but not as Nova does it. */
+const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE']);
+
 /**
  * The status for what kept us from an answer of Glance. Nova asks again on 503 only, and must not where it has sent an upload's data: the file is read
  * up by then, and what it sent the second time would be empty.
  */
 export function failureStatus(method: string, error: unknown): number {
-  const canAskAgain = isCodedError(error) && error.canRetry && method !== 'PUT';
-  return canAskAgain ? 503 : 502;
+  if (REPEATABLE.has(method)) return 503;
+  // Nothing was sent of the others where the connection was not made.
+  return method !== 'PUT' && isCodedError(error) && error.canRetry ? 503 : 502;
 }

@@ -11,6 +11,8 @@ export type GatewayErrorCode =
   | 'GATEWAY_BAD_ANSWER'
   /** What passed by is not what Glance says the image is: another hash, or another size. */
   | 'GATEWAY_CONTENT_MISMATCH'
+  /** Quarry's own source gave more, or fewer, bytes than it was asked for. */
+  | 'GATEWAY_SOURCE_BROKEN'
   /** The client left. */
   | 'GATEWAY_CLIENT_GONE'
   /** The second reader of a stream was left behind. */

@@ -16,7 +16,12 @@ export interface BodyWatch {
  * too long, the response is left unended: whoever called cuts it.
  * @throws GatewayError GATEWAY_GLANCE_TRUNCATED, GATEWAY_STALLED, or whatever the body was destroyed with
  */
-export function relayBody(body: Readable, response: ServerResponse, { clock, stallMs }: BodyWatch): Promise<number> {
+export function relayBody(
+  body: Readable,
+  response: ServerResponse,
+  { clock, stallMs }: BodyWatch,
+  onSent?: (bytes: number) => void,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     let sentBytes = 0;
     const watch = createStallWatch(clock, stallMs, () => {
@@ -36,6 +41,7 @@ export function relayBody(body: Readable, response: ServerResponse, { clock, sta
     };
     const onData = (chunk: Buffer): void => {
       sentBytes += chunk.length;
+      onSent?.(chunk.length);
       if (response.write(chunk)) return watch.moved();
       body.pause();
       watch.rest(); // the client is the slow one

@@ -1,5 +1,5 @@
-import type { GlanceImage } from './ports/image-service.ts';
-import { boundImage, type ImageRecord, type ShownImage } from './shown-image.ts';
+import type { GlanceImage } from '../ports/image-service.ts';
+import { boundImage, type ImageRecord, type ShownImage } from '../shown-image.ts';
 
 /** What of a request for an image's data decides how it is answered. */
 export interface ReadRequest {
