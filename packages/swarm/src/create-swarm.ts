@@ -1,8 +1,10 @@
 import { decodeManifest, decodePackDescriptor, idBytes, limits } from '@quarry/content';
-import type { ImageCatalog, ImageRecord, Manifest, PackDescriptor, PackId, PackStore, Swarm } from '@quarry/content';
+import type { ImageCatalog, ImageKey, ImageRecord, Manifest, PackDescriptor, PackId, PackStore } from '@quarry/content';
+import type { Signer, Swarm } from '@quarry/content';
 import { createBufferBank, createRateLimit, createSingleFlight, shuffled } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
 import { budgetDefaults } from './budget/budget-events.ts';
+import { createPrivateImages } from './images/private-images.ts';
 import { createInventory } from './inventory/inventory.ts';
 import { createMembership } from './membership/membership.ts';
 import { isOtherZone } from './membership/neighbours.ts';
@@ -40,6 +42,8 @@ export interface SwarmDeps {
   readonly network: Network;
   readonly store: PackStore;
   readonly catalog: ImageCatalog;
+  /** This node's identity. Without it the node gives no tickets for private images. */
+  readonly signer?: Signer | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -59,6 +63,13 @@ export interface QuarrySwarm extends Swarm {
   close(): Promise<void>;
   /** Records that connected seeders know, or nodes where there is no seeder; latest first, one for each publisher and reference. */
   listRecords(options?: { readonly signal?: AbortSignal | undefined }): Promise<readonly ImageRecord[]>;
+  /**
+   * Tells the cluster that the image is gone: who has it is told (`onWithdrawn`), this node too, nobody gives a ticket for it any more, and who hears of it later
+   * refuses it for a day. Resolves when the word has left. Another image under the same reference, with another hash, is not meant.
+   */
+  withdraw(key: ImageKey): Promise<void>;
+  /** All that are known to be there, without this node. */
+  members(): readonly SwarmMember[];
   /** Changes limits while it runs. */
   setRates(rates: Partial<SwarmRates>): void;
   rates(): SwarmRates;
@@ -66,6 +77,14 @@ export interface QuarrySwarm extends Swarm {
   ban(peer: PeerId, reason: string): void;
   status(): SwarmStatus;
   figures(): SwarmFigures;
+}
+
+export interface SwarmMember {
+  readonly peer: PeerId;
+  /** Empty when it has not said. */
+  readonly zone: string;
+  readonly role: Role;
+  readonly isConnected: boolean;
 }
 
 /** Puts the parts together: membership and inventory say who is there and has what, the fetcher fetches, servers serve. */
@@ -223,6 +242,19 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     connect: (peer, waiting) => membership.connect(peer, waiting),
     ban,
   };
+  const images = createPrivateImages(
+    {
+      network,
+      catalog: deps.catalog,
+      clock,
+      random,
+      logger,
+      signer: deps.signer,
+      lookups,
+      roleOf: (peer) => membership.ready().get(peer) ?? membership.find(peer)?.record.role,
+    },
+    options,
+  );
   const waiting = (signal: AbortSignal | undefined) => ({
     timeoutMs: options.lookupTimeoutMs,
     signal: signal ? AbortSignal.any([signal, closing.signal]) : closing.signal,
@@ -268,6 +300,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
 
   const onReady = (peer: PeerId, role: Role): void => {
     news.ready(peer, role);
+    images.peerReady(peer);
     if (role === 'seeder') return originBudget.membersChanged();
     const wanted = [...fetcher.wanted()];
     inventory.ask(wanted, [peer], closing.signal).catch(() => {});
@@ -296,7 +329,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       stops.push(
         serveRecords(serving),
         serveBlobs(
-          { ...serving, isConnected: (peer) => membership.ready().has(peer) },
+          { ...serving, rights: images.rights, isConnected: (peer) => membership.ready().has(peer) },
           { redirects: options.role === 'seeder', blobGives: options.blobGives },
         ),
       );
@@ -321,6 +354,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
           Math.max(traffic.lastUsedMs(peer) ?? -Infinity, originBudget.lastUsedMs(peer) ?? -Infinity),
       });
       lookAgain();
+      await images.start(closing.signal);
     },
     async close() {
       if (closing.signal.aborted) return;
@@ -330,6 +364,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       fetcher.close();
       originBudget.stop();
       asks?.stop();
+      images.stop();
       inventory.stop();
       for (const stop of stops.splice(0)) stop();
       checked.stop();
@@ -339,18 +374,20 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       checkOpen();
       return drain.run({ ...drainOptions, signal: waiting(drainOptions.signal).signal });
     },
-    async findRecords(ref, { signal } = {}) {
+    async findRecords(ref, { imageBytes, hash, signal } = {}) {
       checkOpen();
-      return findRecords(lookups, ref, waiting(signal));
+      if (imageBytes !== undefined && hash) return images.findRecords({ ref, imageBytes, hash }, waiting(signal));
+      return images.standing(await findRecords(lookups, ref, waiting(signal)));
     },
     async listRecords({ signal } = {}) {
       checkOpen();
-      return listRecords(lookups, waiting(signal));
+      return images.standing(await listRecords(lookups, waiting(signal)));
     },
     async findManifest(id, { signal } = {}) {
       checkOpen();
+      const ticket = images.ticketFor(id);
       return manifestFlights.run(
-        id,
+        `${id} ${ticket?.expiresAtMs}`,
         (shared) =>
           findBlob(lookups, {
             ...waiting(shared),
@@ -358,7 +395,8 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
             id: idBytes(id),
             maxBytes: limits.maxManifestBytes,
             decode: (bytes) => decodeManifest(bytes, id),
-            holders: [],
+            ticket: ticket?.bytes,
+            holders: ticket ? [ticket.issuer] : [],
           }),
         { signal },
       );
@@ -368,6 +406,17 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       checkOpen();
       return fetcher.fetch(wants, fetchOptions);
     },
+    async withdraw(key) {
+      checkOpen();
+      await images.withdraw(key);
+    },
+    members: () =>
+      [...membership.all()].map(({ record: { peer, zone, role } }) => ({
+        peer,
+        zone,
+        role,
+        isConnected: membership.ready().has(peer),
+      })),
     setRates(next) {
       if (next.uploadBytesPerSecond !== undefined) pacer.setRate(next.uploadBytesPerSecond);
       if (next.downloadBytesPerSecond !== undefined) downloadLimit.setRate(next.downloadBytesPerSecond);

@@ -1,5 +1,9 @@
 import { budgetDefaults } from './budget/budget-events.ts';
 import type { BudgetOptions } from './budget/budget-events.ts';
+import type { ImageKey, ImageRef } from '@quarry/content';
+import { imagesDefaults } from './images/images-options.ts';
+import type { ImagesOptions } from './images/images-options.ts';
+import type { MayIssue } from './images/serve-tickets.ts';
 import type { PeerId } from './ports/network.ts';
 import { ledgerDefaults } from './scheduler/ledger-events.ts';
 import type { LedgerOptions } from './scheduler/ledger-events.ts';
@@ -73,15 +77,24 @@ export interface SwarmOptions {
   readonly leave: LeaveOptions;
   /** Without `joinMs`: half of `memberTtlMs`, in which every member says once that it is there. */
   readonly budget: Partial<BudgetOptions>;
+  /** What is said of images, and tickets. */
+  readonly images: ImagesOptions;
+  /** Asked before this node gives a ticket for a private image to who has shown that he knows its key: a seeder can ask Glance. Default: yes. */
+  readonly mayIssue: MayIssue;
+  /** Whose tickets count besides those of an image's publishers, by raw Ed25519 key. Default: those of members that are seeders. */
+  readonly trustsSigner: ((publicKey: Uint8Array) => boolean) | undefined;
+  /** An image of this node was withdrawn, here or elsewhere: its records should go. Told again when it comes again. Must not throw. */
+  readonly onWithdrawn: (ref: ImageRef, key: ImageKey) => void;
   /** Called when a peer is banned, so that it can be remembered over restarts. */
   readonly onBanned: (peer: PeerId, reason: string) => void;
 }
 
 /** Options as they are chosen: any of them, and any of the scheduler's, the ledger's and those for leaving. */
-export type ChosenSwarmOptions = Partial<Omit<SwarmOptions, 'scheduler' | 'ledger' | 'leave'>> & {
+export type ChosenSwarmOptions = Partial<Omit<SwarmOptions, 'scheduler' | 'ledger' | 'leave' | 'images'>> & {
   readonly scheduler?: Partial<SchedulerOptions>;
   readonly ledger?: Partial<LedgerOptions>;
   readonly leave?: Partial<LeaveOptions>;
+  readonly images?: Partial<ImagesOptions>;
 };
 
 export const swarmDefaults: SwarmOptions = Object.freeze({
@@ -121,6 +134,10 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   ledger: ledgerDefaults,
   leave: leaveDefaults,
   budget: {},
+  images: imagesDefaults,
+  mayIssue: async () => true,
+  trustsSigner: undefined,
+  onWithdrawn: () => {},
   onBanned: () => {},
 });
 
@@ -130,6 +147,7 @@ export function swarmOptions(chosen: ChosenSwarmOptions): SwarmOptions {
   checkNames('scheduler', chosen.scheduler ?? {}, schedulerDefaults);
   checkNames('ledger', chosen.ledger ?? {}, ledgerDefaults);
   checkNames('leave', chosen.leave ?? {}, leaveDefaults);
+  checkNames('images', chosen.images ?? {}, imagesDefaults);
   checkNames('budget', chosen.budget ?? {}, budgetDefaults);
   return {
     ...swarmDefaults,
@@ -137,6 +155,7 @@ export function swarmOptions(chosen: ChosenSwarmOptions): SwarmOptions {
     scheduler: { ...schedulerDefaults, ...chosen.scheduler },
     ledger: { ...ledgerDefaults, ...chosen.ledger },
     leave: { ...leaveDefaults, ...chosen.leave },
+    images: { ...imagesDefaults, ...chosen.images },
   };
 }
 

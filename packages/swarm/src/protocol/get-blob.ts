@@ -9,6 +9,8 @@ export interface GetBlob {
   readonly id: Uint8Array;
   /** Whether a seeder is to give it although others should have it: they were asked, and did not. */
   readonly insists: boolean;
+  /** The bytes of a ticket, where a private manifest is asked for; whether they are one is seen by who serves. */
+  readonly ticket?: Uint8Array | undefined;
 }
 
 export type BlobAnswer =
@@ -21,20 +23,29 @@ const BLOB = 0;
 const ABSENT = 2;
 const ELSEWHERE = 4;
 const INSISTS = 1;
+const HAS_TICKET = 2;
+export const GET_BLOB_BYTES: number = limits.digestBytes + 1 + 2 + limits.maxTicketBytes;
 
 export function encodeGetBlob(request: GetBlob): Uint8Array {
+  const { ticket } = request;
   const writer = new ByteWriter(33);
   writer.raw(request.id);
-  writer.u8(request.insists ? INSISTS : 0);
+  writer.u8((request.insists ? INSISTS : 0) | (ticket ? HAS_TICKET : 0));
+  if (ticket) {
+    writer.varint(ticket.length);
+    writer.raw(ticket);
+  }
   return writer.finish();
 }
 
 export function decodeGetBlob(bytes: Uint8Array): GetBlob {
-  return parseMessage('request for a blob', bytes, limits.digestBytes + 1, (reader) => {
+  return parseMessage('request for a blob', bytes, GET_BLOB_BYTES, (reader) => {
     const id = new Uint8Array(reader.view(limits.digestBytes));
     const flags = reader.u8();
-    if ((flags & ~INSISTS) !== 0) throw reader.malformed('has unknown flags');
-    return { id, insists: (flags & INSISTS) !== 0 };
+    if ((flags & ~(INSISTS | HAS_TICKET)) !== 0) throw reader.malformed('has unknown flags');
+    const insists = (flags & INSISTS) !== 0;
+    if ((flags & HAS_TICKET) === 0) return { id, insists };
+    return { id, insists, ticket: reader.copy(reader.count('bytes of ticket', limits.maxTicketBytes, 1)) };
   });
 }
 

@@ -28,6 +28,9 @@ export interface ProtocolLimits {
   readonly maxBudgetMs: number;
   readonly maxBulkPlaces: number;
   readonly maxBulkOfferBytes: number;
+  readonly maxImagesNews: number;
+  readonly maxImagesBytes: number;
+  readonly maxKnownImagesBytes: number;
 }
 
 const PIECE_SET_BYTES = 1 + 32 + 2 + limits.maxPiecesPerPack * 3;
@@ -68,4 +71,8 @@ export const protocolLimits: ProtocolLimits = Object.freeze({
   /** Where bulk connections are accepted. */
   maxBulkPlaces: 4,
   maxBulkOfferBytes: 2048,
+  /** Images in one message about who has which and which are gone. */
+  maxImagesNews: 512,
+  maxImagesBytes: 512 * (1 + 32 + 32) + 16,
+  maxKnownImagesBytes: 512 * (129 + 8 + 1 + 32 + 32) + 16,
 });

@@ -17,6 +17,8 @@ export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   needs: '/quarry/needs/1',
   originBudget: '/quarry/budget/1',
   bulk: '/quarry/bulk/1',
+  ticket: '/quarry/ticket/1',
+  knownImages: '/quarry/images/known/1',
 });
 
 export type ProtocolName =
@@ -33,9 +35,12 @@ export type ProtocolName =
   | 'plainAsk'
   | 'needs'
   | 'originBudget'
-  | 'bulk';
+  | 'bulk'
+  | 'ticket'
+  | 'knownImages';
 
-export const topics: Readonly<Record<'members' | 'haves', string>> = Object.freeze({
+export const topics: Readonly<Record<'members' | 'haves' | 'images', string>> = Object.freeze({
   members: 'quarry/members/1',
   haves: 'quarry/haves/1',
+  images: 'quarry/images/1',
 });

@@ -2,7 +2,7 @@ import { shuffled } from '@quarry/runtime';
 import type { PeerId } from '../ports/network.ts';
 import { decodeBlobAnswer, encodeGetBlob } from '../protocol/get-blob.ts';
 import type { BlobAnswer } from '../protocol/get-blob.ts';
-import { askPeer, peersOf } from './lookup.ts';
+import { askPeer, isReachable, peersOf } from './lookup.ts';
 import type { LookupDeps } from './lookup.ts';
 
 /** Nodes asked at once when nobody is known to have it. */
@@ -14,6 +14,8 @@ const FIRST_PAUSE_MS = 20;
 export interface BlobLookup<T> {
   readonly protocol: string;
   readonly id: Uint8Array;
+  /** What shows that this node may have it, where not everybody may. */
+  readonly ticket?: Uint8Array | undefined;
   readonly maxBytes: number;
   /** Throws when the bytes are not what the id names. */
   readonly decode: (bytes: Uint8Array) => T;
@@ -30,20 +32,21 @@ export async function findBlob<T>(deps: LookupDeps, lookup: BlobLookup<T>): Prom
   const tried = new Set<PeerId>();
   const ask = async (peer: PeerId, insists = false): Promise<Found<T>> => {
     tried.add(peer);
-    const bytes = encodeGetBlob({ id: lookup.id, insists });
+    const bytes = encodeGetBlob({ id: lookup.id, insists, ticket: lookup.ticket });
     return askPeer(deps, peer, { ...lookup, bytes, maxBytes: lookup.maxBytes + 16 }, (answerBytes): Found<T> => {
       const answer = decodeBlobAnswer(answerBytes, lookup.maxBytes);
       return answer.kind === 'blob' ? { value: lookup.decode(answer.body) } : answer;
     });
   };
   for (const peer of lookup.holders.slice(0, BREADTH)) {
+    if (!(await isReachable(deps, peer, lookup))) continue;
     const found = await ask(peer);
     if (found && 'value' in found) return found.value;
   }
   for (const seeder of shuffled(peersOf(deps, 'seeder'), deps.random)) {
     let found = await ask(seeder);
     if (found && 'kind' in found && found.kind === 'elsewhere') {
-      const elsewhere = await askNamed(deps, found.peers, ask, lookup.signal);
+      const elsewhere = await askNamed(deps, found.peers, ask, lookup);
       found = elsewhere ?? (await ask(seeder, true));
     }
     if (found && 'value' in found) return found.value;
@@ -61,26 +64,15 @@ async function askNamed<T>(
   deps: LookupDeps,
   peers: readonly PeerId[],
   ask: (peer: PeerId) => Promise<Found<T>>,
-  signal: AbortSignal | undefined,
+  lookup: BlobLookup<T>,
 ): Promise<{ readonly value: T } | undefined> {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const peer of shuffled(peers, deps.random)) {
-      if (peer === deps.network.peerId || !(await isReachable(deps, peer, signal))) continue;
+      if (peer === deps.network.peerId || !(await isReachable(deps, peer, lookup))) continue;
       const found = await ask(peer);
       if (found && 'value' in found) return found;
     }
-    await deps.clock.sleep(FIRST_PAUSE_MS * 2 ** round * (0.5 + deps.random.next()), { signal });
+    await deps.clock.sleep(FIRST_PAUSE_MS * 2 ** round * (0.5 + deps.random.next()), lookup);
   }
   return undefined;
-}
-
-async function isReachable(deps: LookupDeps, peer: PeerId, signal: AbortSignal | undefined): Promise<boolean> {
-  if (deps.ready().has(peer)) return true;
-  try {
-    await deps.connect(peer, { signal });
-    return true;
-  } catch {
-    signal?.throwIfAborted();
-    return false;
-  }
 }

@@ -74,7 +74,7 @@ function readRecords(bytes: Uint8Array, belongs: (record: ImageRecord) => boolea
 }
 
 /** Of one publisher's records for one reference the latest counts. */
-function latestFirst(records: readonly ImageRecord[]): ImageRecord[] {
+export function latestFirst(records: readonly ImageRecord[]): ImageRecord[] {
   const latest = new Map<string, ImageRecord>();
   for (const record of records) {
     const key = `${Buffer.from(record.publisher).toString('hex')} ${record.ref}`;

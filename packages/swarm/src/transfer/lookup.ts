@@ -60,3 +60,23 @@ export async function askPeer<T>(
 export function peersOf(deps: LookupDeps, role: Role): PeerId[] {
   return [...deps.ready()].filter(([, other]) => other === role).map(([peer]) => peer);
 }
+
+/** Whether the peer is connected, or could be within the time. The caller's signal alone rejects. */
+export async function isReachable(
+  deps: LookupDeps,
+  peer: PeerId,
+  { timeoutMs, signal }: Pick<LookupRequest, 'timeoutMs' | 'signal'>,
+): Promise<boolean> {
+  if (deps.ready().has(peer)) return true;
+  const late = new AbortController();
+  const cancel = deps.clock.after(timeoutMs, () => late.abort(new Error('late')));
+  try {
+    await deps.connect(peer, { signal: signal ? AbortSignal.any([signal, late.signal]) : late.signal });
+    return true;
+  } catch {
+    signal?.throwIfAborted();
+    return false;
+  } finally {
+    cancel();
+  }
+}

@@ -1,9 +1,10 @@
 import { encodeManifest, encodePackDescriptor, manifestIdFrom, packIdFrom } from '@quarry/content';
-import type { ImageCatalog } from '@quarry/content';
 import { shuffled } from '@quarry/runtime';
 import type { Random } from '@quarry/runtime';
 import type { Answer, PeerId, Request } from '../ports/network.ts';
-import { decodeGetBlob, encodeBlobHead, encodeBlobRefusal } from '../protocol/get-blob.ts';
+import type { ManifestRights } from '../images/manifest-rights.ts';
+import { decodeGetBlob, encodeBlobHead, encodeBlobRefusal, GET_BLOB_BYTES } from '../protocol/get-blob.ts';
+import type { GetBlob } from '../protocol/get-blob.ts';
 import { protocols } from '../protocol/protocol-names.ts';
 import type { ServeDeps } from './serve-pieces.ts';
 
@@ -15,12 +16,12 @@ const MAX_ASKERS = 64;
 const NAMED_PEERS = 4;
 
 /**
- * Manifests and descriptors for whoever asks. A seeder gives each to the first few and names those to the others, for the same reason for which
+ * Manifests and descriptors for who may have them. A seeder gives each to the first few and names those to the others, for the same reason for which
  * it gives each piece once: a manifest is 0.05 % of its image, and 300 nodes would fetch a seventh of the image again.
  */
 export function serveBlobs(
   deps: ServeDeps & {
-    readonly catalog: ImageCatalog;
+    readonly rights: ManifestRights;
     readonly random: Random;
     readonly isConnected: (peer: PeerId) => boolean;
   },
@@ -37,12 +38,10 @@ export function serveBlobs(
     const others = known.filter((other) => other !== peer && deps.isConnected(other));
     return others.length < options.blobGives ? [] : shuffled(others, deps.random).slice(0, NAMED_PEERS);
   };
-  const serve = async (
-    request: Request,
-    find: (id: Uint8Array) => Promise<Uint8Array | undefined>,
-  ): Promise<Answer> => {
-    const { id, insists } = decodeGetBlob(request.bytes);
-    const body = await find(id);
+  const serve = async (request: Request, find: (blob: GetBlob) => Promise<Uint8Array | undefined>): Promise<Answer> => {
+    const blob = decodeGetBlob(request.bytes);
+    const { id, insists } = blob;
+    const body = await find(blob);
     if (!body) return encodeBlobRefusal({ kind: 'absent' });
     if (options.redirects && body.length >= MIN_REDIRECTED_BYTES) {
       const others = othersToAsk(Buffer.from(id).toString('hex'), request.peer);
@@ -51,14 +50,15 @@ export function serveBlobs(
     return deps.pacer.answer(encodeBlobHead(), body, { signal: request.signal });
   };
   const stops = [
-    deps.network.handle(protocols.manifest, { maxRequestBytes: 64 }, (request) =>
-      serve(request, async (id) => {
-        const manifest = await deps.catalog.findManifest(manifestIdFrom(id), request);
+    deps.network.handle(protocols.manifest, { maxRequestBytes: GET_BLOB_BYTES }, (request) =>
+      serve(request, async ({ id, ticket }) => {
+        const { peer, signal } = request;
+        const manifest = await deps.rights.find(manifestIdFrom(id), { peer, ticket, signal });
         return manifest && encodeManifest(manifest);
       }),
     ),
     deps.network.handle(protocols.descriptor, { maxRequestBytes: 64 }, (request) =>
-      serve(request, async (id) => {
+      serve(request, async ({ id }) => {
         const descriptor = await deps.descriptors.find(packIdFrom(id), request);
         return descriptor && encodePackDescriptor(descriptor);
       }),

@@ -1,4 +1,12 @@
-import { imageRef, manifestIdFrom, packIdFrom, publicDomain, signImageRecord } from '@quarry/content';
+import {
+  imageLocatorFrom,
+  imageRef,
+  manifestIdFrom,
+  packIdFrom,
+  publicDomain,
+  signImageRecord,
+  signTicket,
+} from '@quarry/content';
 import type { ImageRecord } from '@quarry/content';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import fc from 'fast-check';
@@ -13,6 +21,12 @@ import {
   encodeGetBlob,
 } from '../../src/protocol/get-blob.ts';
 import { decodeGetHaves, decodeHavesAnswer, encodeGetHaves, encodeHavesAnswer } from '../../src/protocol/get-haves.ts';
+import {
+  decodeGetTicket,
+  decodeTicketAnswer,
+  encodeGetTicket,
+  encodeTicketAnswer,
+} from '../../src/protocol/get-ticket.ts';
 import { decodeGetNeeds, decodeNeedsAnswer, encodeGetNeeds, encodeNeedsAnswer } from '../../src/protocol/get-needs.ts';
 import {
   decodeGetPiece,
@@ -23,6 +37,13 @@ import {
 } from '../../src/protocol/get-piece.ts';
 import { decodeHavesMessage, encodeHavesMessage } from '../../src/protocol/haves-message.ts';
 import { decodeHelloAnswer, encodeHelloAnswer } from '../../src/protocol/hello.ts';
+import { decodeImagesMessage, encodeImagesMessage } from '../../src/protocol/images-message.ts';
+import {
+  decodeGetKnownImages,
+  decodeKnownImages,
+  encodeGetKnownImages,
+  encodeKnownImages,
+} from '../../src/protocol/known-images.ts';
 import { decodeMemberRecord, encodeMemberRecord } from '../../src/protocol/member-record.ts';
 import {
   decodeBudgetAnswer,
@@ -139,6 +160,15 @@ export const someRecords: readonly ImageRecord[] = await Promise.all(
   ),
 );
 
+const someTicket = await signTicket(
+  { manifest: manifestIdFrom(new Uint8Array(32)), bearer: '12D3KooWA', expiresAtMs: 1_750_000_060_000 },
+  signer,
+);
+const newsArb = fc.oneof(
+  fc.record({ kind: fc.constant('here' as const), locator: bytes32.map(imageLocatorFrom), ttlMs: fc.nat(3_600_000) }),
+  fc.record({ kind: fc.constant('gone' as const), locator: bytes32.map(imageLocatorFrom), voucher: bytes32 }),
+);
+
 function joined(head: Uint8Array, body: Uint8Array): Uint8Array {
   return new Uint8Array(Buffer.concat([head, body]));
 }
@@ -219,7 +249,41 @@ export const messageKinds: readonly MessageKind[] = [
   kind('answer about needs', askedPacksArb, encodeNeedsAnswer, decodeNeedsAnswer),
   kind('ask for a part of the origin budget', budgetAskArb, encodeBudgetAsk, decodeBudgetAsk),
   kind('lease of the origin budget', budgetAnswerArb, encodeBudgetAnswer, decodeBudgetAnswer),
-  kind('request for a blob', fc.record({ id: bytes32, insists: fc.boolean() }), encodeGetBlob, decodeGetBlob),
+  kind(
+    'request for a blob',
+    fc.oneof(
+      fc.record({ id: bytes32, insists: fc.boolean() }),
+      fc.record({ id: bytes32, insists: fc.boolean(), ticket: fc.uint8Array({ maxLength: 320 }) }),
+    ),
+    encodeGetBlob,
+    decodeGetBlob,
+  ),
+  kind(
+    'request for a ticket',
+    fc.record({ locator: bytes32.map(imageLocatorFrom), proof: bytes32 }),
+    encodeGetTicket,
+    decodeGetTicket,
+  ),
+  kind(
+    'answer with a ticket',
+    fc.option(
+      fc.constantFrom(...someRecords).map((record) => ({ record, ticket: someTicket })),
+      { nil: undefined },
+    ),
+    encodeTicketAnswer,
+    decodeTicketAnswer,
+  ),
+  kind('images message', fc.array(newsArb, { maxLength: 5 }), encodeImagesMessage, decodeImagesMessage),
+  kind('request for what is known of images', sequenceArb, encodeGetKnownImages, decodeGetKnownImages),
+  kind(
+    'what is known of images',
+    fc.record({
+      next: sequenceArb,
+      news: fc.array(fc.record({ author: peerArb, ageMs: sequenceArb, news: newsArb }), { maxLength: 4 }),
+    }),
+    encodeKnownImages,
+    decodeKnownImages,
+  ),
   kind(
     'blob',
     bodyArb.map((body) => ({ kind: 'blob' as const, body })),

@@ -1,5 +1,5 @@
 // Holds PROTOCOL.md to the code: its limits and names are compared, its examples decoded and encoded again.
-import { ByteReader, ByteWriter, packIdFrom } from '@quarry/content';
+import { ByteReader, ByteWriter, imageLocatorFrom, packIdFrom } from '@quarry/content';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -10,6 +10,7 @@ import { PURSE_BURST_BYTES } from '../../src/budget/purse.ts';
 import { swarmDefaults } from '../../src/options.ts';
 import { decodeBulkOffer, encodeBulkOffer } from '../../src/protocol/bulk-offer.ts';
 import { decodeGetPiece, encodeGetPiece } from '../../src/protocol/get-piece.ts';
+import { decodeImagesMessage, encodeImagesMessage } from '../../src/protocol/images-message.ts';
 import { decodeMemberRecord, encodeMemberRecord } from '../../src/protocol/member-record.ts';
 import { readPieceSet, writePieceSet } from '../../src/protocol/piece-set.ts';
 import { protocolLimits } from '../../src/protocol/protocol-limits.ts';
@@ -110,6 +111,24 @@ test('the page states the numbers of bulk connections as they are', () => {
   }
 });
 
+test('the page states the numbers of private images as they are', () => {
+  const { images } = swarmDefaults;
+  for (const sentence of [
+    `an end\n${images.ticketMs / 1000} s from now`,
+    `may ask ${images.ticketBurst} times at once, then ${images.ticketsPerSecond} times a second`,
+    `no longer ago than ${images.skewMs / 1000} s`,
+    `no later than ${(images.ticketMs + images.skewMs) / 1000} s from now`,
+    `every third of the ttl (${images.hereTtlMs / 1000} s)`,
+    `for ${images.goneMs / 3_600_000} h and checks`,
+    `${images.maxGone.toLocaleString('en')} words _gone_ and ${images.maxHere.toLocaleString('en')} _here_`,
+    `of one author ${images.maxPerAuthor.toLocaleString('en')} each`,
+  ]) {
+    expect(page).toContain(sentence);
+  }
+  expect(page).toContain('first three peers');
+  expect(images.newcomerAsks).toBe(3);
+});
+
 test('its examples are what the code makes of them', () => {
   const record = decodeMemberRecord(bytesOf('member-record'));
   expect(record).toEqual({
@@ -133,6 +152,13 @@ test('its examples are what the code makes of them', () => {
   const [id, secret] = [new Uint8Array(16).fill(1), new Uint8Array(32).fill(2)];
   expect(offer).toEqual({ mode: 'tls', id, secret, places: [{ host: '', port: 4748 }] });
   expect(hex(encodeBulkOffer(offer))).toBe(example('bulk-offer'));
+
+  const news = decodeImagesMessage(bytesOf('images-message'));
+  expect(news).toEqual([
+    { kind: 'gone', locator: imageLocatorFrom(new Uint8Array(32).fill(1)), voucher: new Uint8Array(32).fill(2) },
+    { kind: 'here', locator: imageLocatorFrom(new Uint8Array(32).fill(3)), ttlMs: 600_000 },
+  ]);
+  expect(hex(encodeImagesMessage(news))).toBe(example('images-message'));
 
   const request = decodeGetPiece(bytesOf('get-piece'));
   expect(request).toEqual({ pack: packIdFrom(new Uint8Array(32).fill(1)), piece: 7, mask: 0b101 });

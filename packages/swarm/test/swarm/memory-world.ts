@@ -7,7 +7,7 @@ import {
   publicDomain,
   sealPiece,
 } from '@quarry/content';
-import type { FetchReport, PackDescriptor, PackStore, PackWant } from '@quarry/content';
+import type { FetchReport, PackDescriptor, PackStore, PackWant, Signer } from '@quarry/content';
 import { createMemoryImageCatalog, createMemoryPackStore } from '@quarry/content/memory';
 import type { MemoryImageCatalog } from '@quarry/content/memory';
 import { createSeededRandom, createVirtualClock, silentLogger } from '@quarry/runtime';
@@ -56,6 +56,10 @@ export interface NodeChoice {
   readonly knows?: readonly TestPack[];
   /** What it holds from the start. */
   readonly holds?: readonly TestPack[];
+  /** Its identity; its name should then be that of the key. */
+  readonly signer?: Signer;
+  /** Default: an empty one. */
+  readonly catalog?: MemoryImageCatalog;
   /** Changes its store before the swarm sees it. */
   readonly wrapStore?: (store: PackStore) => PackStore;
 }
@@ -88,7 +92,7 @@ export function createMemoryWorld(seed: number, hubOptions: Partial<MemoryHubOpt
       const network = hub.join(peer, link);
       const plain = createMemoryPackStore();
       const store = choice.wrapStore?.(plain) ?? plain;
-      const catalog = createMemoryImageCatalog();
+      const catalog = choice.catalog ?? createMemoryImageCatalog();
       for (const { descriptor } of choice.knows ?? []) await plain.addPack(descriptor);
       for (const pack of choice.holds ?? []) await fill(plain, pack);
       const swarm = createSwarm(
@@ -96,6 +100,7 @@ export function createMemoryWorld(seed: number, hubOptions: Partial<MemoryHubOpt
           network,
           store,
           catalog,
+          signer: choice.signer,
           clock,
           random: createSeededRandom(seed * 1000 + nodes.length),
           logger: silentLogger,
