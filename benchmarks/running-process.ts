@@ -27,6 +27,8 @@ export interface StartOptions {
   readonly onLine?: (line: string) => void;
   /** What it says over IPC without having been asked. */
   readonly onEvent?: (event: Record<string, unknown>) => void;
+  /** Beyond this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Put before the command, as in `ip netns exec NAME`. */
   readonly prefix?: readonly string[];
 }
@@ -43,11 +45,12 @@ const LAST_BYTES = 4000;
 export function startProcess(
   name: string,
   command: readonly string[],
-  { signal, hasIpc = false, onEvent = () => {}, onLine, prefix = [] }: StartOptions,
+  { signal, hasIpc = false, onEvent = () => {}, onLine, env = {}, prefix = [] }: StartOptions,
 ): RunningProcess {
   const [file = '', ...args] = [...prefix, ...command];
   const child: ChildProcess = spawn(file, args, {
     stdio: [onLine ? 'pipe' : 'ignore', 'pipe', 'pipe', ...(hasIpc ? (['ipc'] as const) : [])],
+    env: { ...process.env, ...env },
   });
   let lastWords = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -33,13 +33,13 @@ export const daemonEnvironment: Readonly<Record<string, string>> = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
-/** Writes the bundle into `directory`, which is emptied first. */
-export async function makeBundle(directory: string): Promise<void> {
+/** Writes the bundle into `directory`, which is emptied first; with further entries beside the daemon's, by name below lib/ to path. */
+export async function makeBundle(directory: string, further: Readonly<Record<string, string>> = {}): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   await build({
     absWorkingDir: root,
-    entryPoints: Object.entries(ENTRIES).map(([out, path]) => ({ in: path, out })),
+    entryPoints: Object.entries({ ...ENTRIES, ...further }).map(([out, path]) => ({ in: path, out })),
     outdir: join(directory, 'lib'),
     bundle: true,
     splitting: true,

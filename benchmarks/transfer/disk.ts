@@ -10,7 +10,7 @@ import { makeDiskImage, whyNoDiskImage } from '../disk-image.ts';
 import type { DiskImage } from '../disk-image.ts';
 import { https, httpsName } from './https.ts';
 import type { Link } from './link.ts';
-import { quarry, seedStore } from './quarry.ts';
+import { bundleNode, quarry, seedStore } from './quarry.ts';
 import { checkSame, warmPages } from './rounds.ts';
 import { createShapedLink, whyNoShapedLink } from './shaped-link.ts';
 import { encodings } from './treatments.ts';
@@ -44,6 +44,7 @@ async function measure(options: BenchOptions, root: string, link: Link, lifecycl
   await warm(image.path, signal);
   const prepare = (): Promise<void> => warmPages(image.path, directory, signal);
   const check = (path: string): Promise<void> => checkSame(image.path, path, signal);
+  const node = await bundleNode(root);
   const contestants: Contestant[] = [];
   const names: string[] = [];
   const notRun: NotRun[] = [];
@@ -54,6 +55,7 @@ async function measure(options: BenchOptions, root: string, link: Link, lifecycl
     const seeded = await seedStore({ dataDirectory, paths: [image.path, warmUp], encoding }, signal);
     contestants.push(
       quarry(name, {
+        node,
         image: basename(image.path),
         warmUpImage: basename(warmUp),
         seeded,

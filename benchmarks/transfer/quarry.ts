@@ -1,7 +1,7 @@
 // Ours, as the daemon composes it: senders that hold the image in their stores, and a receiver that does not.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { daemonEnvironment, daemonFlags, makeBundle } from '../../tools/bundle.ts';
 import type { Contestant, Sample } from '../bench.ts';
 import { runOurs, runToEnd } from '../processes.ts';
 import { startProcess } from '../running-process.ts';
@@ -21,6 +21,8 @@ export interface SeededStore {
 }
 
 export interface QuarryOptions {
+  /** What `bundleNode` made. */
+  readonly node: readonly string[];
   /** Name of the image, one of those that were seeded. */
   readonly image: string;
   /** Fetched before, by the same processes: daemons run for weeks, so neither is measured with its code not yet compiled. */
@@ -39,10 +41,21 @@ export interface QuarryOptions {
   readonly signal: AbortSignal;
 }
 
-const script = fileURLToPath(new URL('./node-process.ts', import.meta.url));
+/**
+ * A node in the form that hosts run: bundled, with the flags and the environment of the units. In a directory of this run's own: what runs from a bundle must not have
+ * another put in its place. Returns the command.
+ */
+export async function bundleNode(directory: string): Promise<readonly string[]> {
+  const bundle = join(directory, 'dist');
+  await makeBundle(bundle, { 'node-process': 'benchmarks/transfer/node-process.ts' });
+  // beside it, as on a host: native add-ons are looked for there
+  await symlink(resolve(import.meta.dirname, '../../node_modules'), join(directory, 'node_modules'));
+  return [process.execPath, ...daemonFlags, join(bundle, 'lib', 'node-process.js')];
+}
 
 function startNode(
   name: string,
+  node: readonly string[],
   order: NodeOrder,
   options: {
     readonly signal: AbortSignal;
@@ -50,14 +63,7 @@ function startNode(
     readonly onEvent?: (event: Record<string, unknown>) => void;
   },
 ): RunningProcess {
-  const command = [
-    process.execPath,
-    '--conditions=source',
-    '--disable-warning=ExperimentalWarning',
-    script,
-    JSON.stringify(order),
-  ];
-  return startProcess(name, command, { ...options, hasIpc: true });
+  return startProcess(name, [...node, JSON.stringify(order)], { ...options, env: daemonEnvironment, hasIpc: true });
 }
 
 /** Ingests image files in a process that ends then. */
@@ -90,7 +96,7 @@ async function measure(
   { root, sockets }: { readonly root: string; readonly sockets: string },
   nodes: RunningProcess[],
 ): Promise<Sample> {
-  const { image, warmUpImage, seeded, link: wire, signal, isDurable, check } = options;
+  const { node, image, warmUpImage, seeded, link: wire, signal, isDurable, check } = options;
   const clusterKeyFile = join(root, 'cluster.key');
   // Loaded only here: with it come libp2p and its kin, for which no other benchmark should wait.
   const { writeClusterKey } = await import('../../packages/daemon/src/compose.ts');
@@ -108,7 +114,7 @@ async function measure(
     await copyStore(join(seeded.directory, 'store'), join(dataDirectory, 'store'), signal);
     const own = { 'network.bootstrap': bootstrap, 'control.socket': join(sockets, `sender-${i}`) };
     const order: NodeOrder = { dataDirectory, settings: { ...common, ...own } };
-    const sender = startNode(`sender ${i + 1}`, order, { signal, prefix: wire.senderPrefix });
+    const sender = startNode(`sender ${i + 1}`, node, order, { signal, prefix: wire.senderPrefix });
     nodes.push(sender);
     senders.push(sender);
     const { addresses } = await sender.ask({ do: 'start' });
@@ -119,6 +125,7 @@ async function measure(
   let sendersAfter: Promise<readonly NodeUsage[]> | undefined;
   const receiver = startNode(
     'the receiver',
+    node,
     {
       dataDirectory: join(root, 'receiver'),
       settings: {

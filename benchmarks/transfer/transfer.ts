@@ -11,7 +11,7 @@ import { measureDisk } from './disk.ts';
 import { https, httpsName } from './https.ts';
 import { libtorrent, libtorrentName } from './libtorrent.ts';
 import { loopback } from './link.ts';
-import { quarry, seedStore } from './quarry.ts';
+import { bundleNode, quarry, seedStore } from './quarry.ts';
 import type { QuarryOptions, SeededStore } from './quarry.ts';
 import { checkSame, warmPages } from './rounds.ts';
 import { overLibp2p, overPlainTcp, whyNot } from './treatments.ts';
@@ -100,6 +100,7 @@ async function enter(
   const prepare = (): Promise<void> => warmPages(image, directory, signal);
   const check = (path: string): Promise<void> => checkSame(image, path, signal);
   const common: QuarryOptions = {
+    node: await bundleNode(root),
     image: basename(image),
     warmUpImage: basename(warmUp),
     seeded,
