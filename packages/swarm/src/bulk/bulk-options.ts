@@ -39,7 +39,7 @@ export interface BulkOptions {
 }
 
 /** What carries pieces: the requests whose answers are long. */
-export const bulkProtocols: readonly string[] = [protocols.piece, protocols.ask];
+export const bulkProtocols: readonly string[] = [protocols.uncheckedPiece, protocols.piece, protocols.ask];
 
 export const bulkDefaults: Omit<BulkOptions, 'protocols'> = Object.freeze({
   mode: 'tls',

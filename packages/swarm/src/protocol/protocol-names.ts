@@ -1,6 +1,6 @@
 /**
  * What peers speak. The number is the version: a change that an old node would misread gets a new name, and both are handled for a while. Who
- * asks for pieces by the `plain` names understands no frames.
+ * asks for pieces by the `plain` names understands no frames; who asks for an `unchecked` one gives the sender a second chance.
  */
 export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   hello: '/quarry/hello/1',
@@ -10,6 +10,7 @@ export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   descriptor: '/quarry/descriptor/1',
   haves: '/quarry/haves/1',
   tellHaves: '/quarry/haves/tell/1',
+  uncheckedPiece: '/quarry/piece/3',
   piece: '/quarry/piece/2',
   plainPiece: '/quarry/piece/1',
   ask: '/quarry/ask/2',
@@ -29,6 +30,7 @@ export type ProtocolName =
   | 'descriptor'
   | 'haves'
   | 'tellHaves'
+  | 'uncheckedPiece'
   | 'piece'
   | 'plainPiece'
   | 'ask'

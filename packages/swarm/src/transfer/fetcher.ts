@@ -170,6 +170,12 @@ export function createFetcher(
         if (news.action.kind === 'request') traffic.bad(news.action.peer);
         for (const { account } of running.values()) if (account.wants(news.pack)) account.bad();
         return;
+      case 'damaged':
+        logger.debug('a peer sent other bytes than were asked for, unchecked: it is asked to check', {
+          pack: news.pack,
+          peer: news.peer,
+        });
+        return heard({ kind: 'duplicate', pack: news.pack, bytes: news.bytes });
       case 'lastResortFailed':
         logger.debug('a read from the last resort failed', { pack: news.pack, error: String(news.error) });
         for (const fetch of running.values()) if (fetch.packs.has(news.pack)) fetch.lastResortError = news.error;

@@ -5,28 +5,62 @@ import type { ProtocolName } from '../protocol/protocol-names.ts';
 
 /** Asks for pieces in the newest way that a peer speaks: of an older build's node, which refuses the newer names, plain. */
 export interface PieceRequests {
-  piece(peer: PeerId, request: Uint8Array, options: RequestOptions): Promise<Uint8Array>;
+  piece(peer: PeerId, request: Uint8Array, options: RequestOptions): Promise<AnsweredPiece>;
   ask(seeder: PeerId, request: Uint8Array, options: RequestOptions): Promise<Uint8Array>;
+  /** What the peer sent unchecked was bad: from now on it is asked to hash before it sends, so that it can find and drop what its disk has changed. */
+  distrustDisk(peer: PeerId): void;
   stop(): void;
 }
 
-export function createPieceRequests(network: Network): PieceRequests {
-  /** Until they come again, perhaps as another build. */
-  const plainOnly = new Set<PeerId>();
-  const stop = network.listen({ peerDisconnected: (peer) => void plainOnly.delete(peer) });
-  const asking =
-    (newest: ProtocolName, plain: ProtocolName): PieceRequests['piece'] =>
-    async (peer, request, options) => {
-      if (!plainOnly.has(peer)) {
-        try {
-          return await network.request(peer, protocols[newest], request, options);
-        } catch (error) {
-          if (!isCodedError(error) || error.code !== 'SWARM_REFUSED') throw error;
-        }
-      }
-      const answer = await network.request(peer, protocols[plain], request, options);
-      plainOnly.add(peer); // it does speak, only not the newer one: who refuses both is about to leave
-      return answer;
-    };
-  return { piece: asking('piece', 'plainPiece'), ask: asking('ask', 'plainAsk'), stop };
+export interface AnsweredPiece {
+  readonly bytes: Uint8Array;
+  /** Whether the peer had to hash it before. Then what is bad is a lie. */
+  readonly isChecked: boolean;
 }
+
+/** Peers whose disks are not believed, the latest last: not forgotten when they leave, or who comes again could spoil another piece. */
+const MAX_SUSPECTS = 1024;
+
+export function createPieceRequests(network: Network): PieceRequests {
+  /** What peers refused of the newer names, until they come again, perhaps as another build. */
+  const refused = new Map<PeerId, Set<ProtocolName>>();
+  const suspects = new Set<PeerId>();
+  const stop = network.listen({ peerDisconnected: (peer) => void refused.delete(peer) });
+  /** By the first of the names that the peer speaks. */
+  const request = async (
+    names: readonly ProtocolName[],
+    peer: PeerId,
+    bytes: Uint8Array,
+    options: RequestOptions,
+  ): Promise<{ readonly answer: Uint8Array; readonly name: ProtocolName }> => {
+    const known = refused.get(peer);
+    const left = known ? names.filter((name) => !known.has(name)) : names;
+    for (let i = 0; ; i += 1) {
+      const name = left[i] as ProtocolName;
+      try {
+        const answer = await network.request(peer, protocols[name], bytes, options);
+        if (i > 0) refused.set(peer, new Set([...(known ?? []), ...left.slice(0, i)])); // it does speak, only not the newer ones: who refuses all is about to leave
+        return { answer, name };
+      } catch (error) {
+        if (i + 1 >= left.length || !isCodedError(error) || error.code !== 'SWARM_REFUSED') throw error;
+      }
+    }
+  };
+  return {
+    async piece(peer, bytes, options) {
+      const { answer, name } = await request(suspects.has(peer) ? CHECKED : PIECE, peer, bytes, options);
+      return { bytes: answer, isChecked: name !== 'uncheckedPiece' };
+    },
+    ask: async (seeder, bytes, options) => (await request(ASK, seeder, bytes, options)).answer,
+    distrustDisk(peer) {
+      suspects.delete(peer);
+      suspects.add(peer);
+      if (suspects.size > MAX_SUSPECTS) for (const oldest of [...suspects].slice(0, 1)) suspects.delete(oldest);
+    },
+    stop,
+  };
+}
+
+const PIECE: readonly ProtocolName[] = ['uncheckedPiece', 'piece', 'plainPiece'];
+const CHECKED: readonly ProtocolName[] = ['piece', 'plainPiece'];
+const ASK: readonly ProtocolName[] = ['ask', 'plainAsk'];

@@ -65,11 +65,13 @@ export interface WantedPiece {
   readonly mask: number;
   /** Whether the asker understands zstd frames. */
   readonly takesFrames: boolean;
+  /** Plain bytes are hashed before they leave, unless they were a short while ago where that is told. `never`: the asker gives a second chance. */
+  readonly check: 'always' | 'unlessRecent' | 'never';
 }
 
 /**
  * The masked chunks of a piece from the store, or undefined if they are not all there. A whole piece that is kept as a frame goes as it is: the store
- * has checked it. Plain bytes are hashed before they leave, unless they were a short while ago: a disk that has changed a bit would otherwise get this
+ * has checked it. Plain bytes are hashed before they leave where `check` says so: a disk that has changed a bit would otherwise get this
  * node banned by everybody. What is bad is dropped from the store, to be fetched anew.
  */
 export async function readForSending(
@@ -134,8 +136,8 @@ async function readSome(
 }
 
 async function areGood(deps: ReadDeps, wanted: WantedPiece, bytes: Uint8Array): Promise<boolean> {
-  const { descriptor, piece, mask } = wanted;
-  if (deps.checked.has(descriptor, piece, mask)) return true;
+  const { descriptor, piece, mask, check } = wanted;
+  if (check === 'never' || (check === 'unlessRecent' && deps.checked.has(descriptor, piece, mask))) return true;
   const bad = badChunks(descriptor, piece, mask, bytes);
   if (bad.length === 0) {
     deps.checked.add(descriptor, piece, mask);

@@ -80,6 +80,8 @@ export type RequestNews =
   /** Arrived for nothing. */
   | { readonly kind: 'duplicate'; readonly pack: PackId; readonly bytes: number }
   | { readonly kind: 'bad'; readonly pack: PackId; readonly action: RequestAction }
+  /** Not what it should be, from a peer that had not looked: perhaps its disk has changed it. */
+  | { readonly kind: 'damaged'; readonly pack: PackId; readonly peer: PeerId; readonly bytes: number }
   | { readonly kind: 'lastResortFailed'; readonly pack: PackId; readonly error: unknown }
   | { readonly kind: 'writeFailed'; readonly pack: PackId; readonly error: unknown };
 
@@ -182,16 +184,23 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     if (!descriptor) return say({ kind: 'failed', request, reason: 'error' });
     const plainBytes = maskedBytes(descriptor, piece, mask);
     const options = receivingOptions(request, current, { plainBytes, maxBytes: plainBytes + 16 });
-    const bytes = await requests.piece(peer, encodeGetPiece({ pack, piece, mask }), options);
+    const { bytes, isChecked } = await requests.piece(peer, encodeGetPiece({ pack, piece, mask }), options);
     try {
       const answer = decodePieceAnswer(bytes);
-      if (answer.kind === 'piece') await land(action, verified(descriptor, { ...action, ...answer }), 'peer');
-      else if (answer.kind === 'busy') {
-        say({ kind: 'failed', request, reason: 'busy', queueLength: answer.queueLength });
-      } else say({ kind: 'failed', request, reason: answer.kind === 'absent' ? 'absent' : 'error' });
+      if (answer.kind === 'piece') return await land(action, verified(descriptor, { ...action, ...answer }), 'peer');
+      if (answer.kind === 'busy') say({ kind: 'failed', request, reason: 'busy', queueLength: answer.queueLength });
+      else say({ kind: 'failed', request, reason: answer.kind === 'absent' ? 'absent' : 'error' });
+      return;
+    } catch (error) {
+      if (isChecked || !isDamage(error)) throw error;
+      heard({ kind: 'damaged', pack, peer, bytes: plainBytes });
     } finally {
       receiving.bank.give(bytes);
     }
+    // Once more: an honest peer finds now what its disk has changed, drops it and says that it is absent.
+    requests.distrustDisk(peer);
+    current.receivedBytes = 0;
+    await askPeer(action, current);
   };
 
   const askSeeder = async (action: RequestAction & { kind: 'ask' }, current: Running): Promise<void> => {
@@ -357,6 +366,11 @@ function verified(
   throw new SwarmError('SWARM_BAD_MESSAGE', 'the peer sent a frame of a part of a piece', {
     details: { pack: descriptor.id, piece, mask },
   });
+}
+
+/** What a disk can do to the bytes of an honest node that sends them as they are kept. */
+function isDamage(error: unknown): boolean {
+  return isCodedError(error) && error.code === 'CONTENT_DIGEST_MISMATCH';
 }
 
 /** Bytes that no honest node sends. Everything else may be a broken connection. */

@@ -12,7 +12,7 @@ import { masksOf, shapeFor } from '../scheduler/piece-masks.ts';
 import type { PackShape } from '../scheduler/piece-masks.ts';
 import type { SeederLedger } from '../scheduler/seeder-ledger.ts';
 import { readForSending } from './read-for-sending.ts';
-import type { OutgoingPiece } from './read-for-sending.ts';
+import type { OutgoingPiece, WantedPiece } from './read-for-sending.ts';
 import { pieceAnswer } from './serve-pieces.ts';
 import type { ServeDeps } from './serve-pieces.ts';
 
@@ -78,13 +78,13 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
   /** The body of what the ledger gave, or undefined when the store has it no more. */
   const bodyOf = async (
     given: LedgerAction & { kind: 'give' },
-    takesFrames: boolean,
+    how: Pick<WantedPiece, 'takesFrames' | 'check'>,
     request: Request,
   ): Promise<OutgoingPiece | undefined> => {
     try {
       const descriptor = await deps.descriptors.find(given.pack, request);
       const { piece, mask } = given;
-      const body = descriptor && (await readForSending(deps, { descriptor, piece, mask, takesFrames }, request));
+      const body = descriptor && (await readForSending(deps, { descriptor, piece, mask, ...how }, request));
       if (body) return body;
     } catch (error) {
       say({ kind: 'sendFailed', ask: given.ask });
@@ -113,7 +113,7 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     const action = await decide(ask, event, request.signal);
     if (action.kind === 'wait') return encodeAskRefusal({ kind: 'wait', ahead: action.ahead });
     if (action.kind === 'give') {
-      const body = await bodyOf(action, takesFrames, request);
+      const body = await bodyOf(action, { takesFrames, check: 'unlessRecent' }, request);
       if (body) return send(encodeGivenHead({ ...action, encoding: body.encoding }), body, ask, request);
     }
     const lacking = action.kind === 'dry' ? action.lacking : [];
@@ -125,14 +125,14 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
   };
 
   /** A request by name goes through the ledger too, or what leaves here could not be accounted for. */
-  const takeNamed = async (request: Request, takesFrames: boolean): Promise<Answer> => {
+  const takeNamed = async (request: Request, how: Pick<WantedPiece, 'takesFrames' | 'check'>): Promise<Answer> => {
     const { pack, piece, mask } = decodeGetPiece(request.bytes);
     if (!shapes.has(pack)) tellHolding(pack);
     if (piece >= (shapes.get(pack)?.pieceCount ?? 0)) return encodePieceRefusal({ kind: 'absent' });
     const ask = (lastAsk += 1);
     const action = await decide(ask, { kind: 'plain', ask, asker: request.peer, pack, piece, mask }, request.signal);
     if (action.kind === 'wait') return encodePieceRefusal({ kind: 'busy', queueLength: action.ahead });
-    const body = action.kind === 'give' ? await bodyOf(action, takesFrames, request) : undefined;
+    const body = action.kind === 'give' ? await bodyOf(action, how, request) : undefined;
     return body ? send(encodePieceHead(body.encoding), body, ask, request) : encodePieceRefusal({ kind: 'absent' });
   };
 
@@ -140,8 +140,15 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
   stops.push(
     network.handle(protocols.ask, { maxRequestBytes: maxAskBytes }, (request) => takeAsk(request, true)),
     network.handle(protocols.plainAsk, { maxRequestBytes: maxAskBytes }, (request) => takeAsk(request, false)),
-    network.handle(protocols.piece, { maxRequestBytes: 64 }, (request) => takeNamed(request, true)),
-    network.handle(protocols.plainPiece, { maxRequestBytes: 64 }, (request) => takeNamed(request, false)),
+    network.handle(protocols.uncheckedPiece, { maxRequestBytes: 64 }, (request) =>
+      takeNamed(request, { takesFrames: true, check: 'never' }),
+    ),
+    network.handle(protocols.piece, { maxRequestBytes: 64 }, (request) =>
+      takeNamed(request, { takesFrames: true, check: 'always' }),
+    ),
+    network.handle(protocols.plainPiece, { maxRequestBytes: 64 }, (request) =>
+      takeNamed(request, { takesFrames: false, check: 'always' }),
+    ),
   );
   logger.debug('giving each piece once');
   return {

@@ -6,7 +6,7 @@ import { fullMask } from '../scheduler/piece-masks.ts';
 import type { LinkPace } from '../scheduler/link-pace.ts';
 import type { SenderSlots } from '../scheduler/sender-slots.ts';
 import { readForSending } from './read-for-sending.ts';
-import type { DescriptorCache, OutgoingPiece, ReadDeps } from './read-for-sending.ts';
+import type { DescriptorCache, OutgoingPiece, ReadDeps, WantedPiece } from './read-for-sending.ts';
 import type { TrafficCounts } from './traffic-counts.ts';
 import type { UploadPacer } from './upload-pacer.ts';
 
@@ -71,7 +71,7 @@ export function servePieces(
     admitted.delete(next);
     admit?.();
   };
-  const serve = async (request: Request, takesFrames: boolean): Promise<Answer> => {
+  const serve = async (request: Request, how: Pick<WantedPiece, 'takesFrames' | 'check'>): Promise<Answer> => {
     const { pack, piece, mask } = decodeGetPiece(request.bytes);
     const absent = encodePieceRefusal({ kind: 'absent' });
     const descriptor = await deps.descriptors.find(pack, request);
@@ -80,7 +80,7 @@ export function servePieces(
     const queueLength = await enter(id, request);
     if (queueLength !== undefined) return encodePieceRefusal({ kind: 'busy', queueLength });
     try {
-      const body = await readForSending(deps, { descriptor, piece, mask, takesFrames }, request);
+      const body = await readForSending(deps, { descriptor, piece, mask, ...how }, request);
       if (body) {
         return pieceAnswer(deps, encodePieceHead(body.encoding), body, request, (isWhole) => {
           if (isWhole) deps.pace.sent(body.bytes.length, deps.clock.now());
@@ -95,8 +95,16 @@ export function servePieces(
     return absent;
   };
   const stops = [
-    deps.network.handle(protocols.piece, { maxRequestBytes: 64 }, (request) => serve(request, true)),
-    deps.network.handle(protocols.plainPiece, { maxRequestBytes: 64 }, (request) => serve(request, false)),
+    deps.network.handle(protocols.uncheckedPiece, { maxRequestBytes: 64 }, (request) =>
+      serve(request, { takesFrames: true, check: 'never' }),
+    ),
+    // Who asks for a checked piece may have had a bad one just now: that it was good a minute ago does not help.
+    deps.network.handle(protocols.piece, { maxRequestBytes: 64 }, (request) =>
+      serve(request, { takesFrames: true, check: 'always' }),
+    ),
+    deps.network.handle(protocols.plainPiece, { maxRequestBytes: 64 }, (request) =>
+      serve(request, { takesFrames: false, check: 'always' }),
+    ),
   ];
   return () => {
     for (const stop of stops) stop();

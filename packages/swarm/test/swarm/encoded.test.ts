@@ -6,7 +6,16 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { zstdCompressSync } from 'node:zlib';
 import { protocols } from '../../src/protocol/protocol-names.ts';
 import { fullMask } from '../../src/scheduler/piece-masks.ts';
-import { CHUNK_BYTES, contentOf, createMemoryWorld, makePack, sumOf, wantAll, wantRun } from './memory-world.ts';
+import {
+  CHUNK_BYTES,
+  contentOf,
+  createMemoryWorld,
+  isPiece,
+  makePack,
+  sumOf,
+  wantAll,
+  wantRun,
+} from './memory-world.ts';
 import type { MemoryWorld, NodeChoice, TestNode, TestPack } from './memory-world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -89,9 +98,10 @@ async function expectAllBack(nodes: readonly TestNode[]): Promise<void> {
   }
 }
 
-/** An older build: it does not know the names that end in 2. */
+/** An older build: it knows only the names that end in 1. */
 function withoutFrames(node: TestNode): void {
-  for (const name of ['piece', 'ask'] as const) node.network.handle(protocols[name], { maxRequestBytes: 0 }, refuse)();
+  for (const name of ['uncheckedPiece', 'piece', 'ask'] as const)
+    node.network.handle(protocols[name], { maxRequestBytes: 0 }, refuse)();
 }
 const refuse = (): never => {
   throw new Error('never called');
@@ -171,7 +181,7 @@ describe('old and new nodes together', () => {
     for (const { network } of old) {
       const request = network.request.bind(network);
       const names: Readonly<Record<string, string>> = {
-        [protocols.piece]: protocols.plainPiece,
+        [protocols.uncheckedPiece]: protocols.plainPiece,
         [protocols.ask]: protocols.plainAsk,
       };
       Object.assign(network, {
@@ -203,7 +213,7 @@ describe('who lies with frames', () => {
     world = createMemoryWorld(6);
     const seeder = await addSeeder([compressible]);
     const tamper = (protocol: string, answer: Uint8Array): Uint8Array =>
-      protocol === protocols.piece && answer[0] === 0 && answer[1] === 1
+      isPiece(protocol) && answer[0] === 0 && answer[1] === 1
         ? Buffer.concat([answer.subarray(0, PIECE_HEAD), spoil(answer.subarray(PIECE_HEAD))])
         : answer;
     const nodes = await joined(5, seeder, (i) => (i === 0 ? { link: { tamper } } : {}));
@@ -272,7 +282,7 @@ describe('memory in flight', () => {
     world = createMemoryWorld(9);
     const seeder = await addSeeder([compressible, noise]);
     const tamper = (protocol: string, answer: Uint8Array): Uint8Array => {
-      if (protocol !== protocols.piece || answer.length < 100) return answer;
+      if (!isPiece(protocol) || answer.length < 100) return answer;
       const bad = answer.slice();
       bad[50] = (bad[50] ?? 0) ^ 1;
       return bad;

@@ -18,11 +18,16 @@ import { createMemoryHub } from '../../src/memory/index.ts';
 import type { MemoryHub, MemoryHubOptions, MemoryNetwork, MemoryNodeOptions } from '../../src/memory/index.ts';
 import type { ChosenSwarmOptions } from '../../src/options.ts';
 import type { PeerId } from '../../src/ports/network.ts';
+import { protocols } from '../../src/protocol/protocol-names.ts';
 
 /** Small chunks: what is tested is who gets which, not how many bytes a chunk has. A piece is then a 64th of a real one. */
 export const CHUNK_BYTES = 1024;
 /** At which a piece takes 8.4 ms, as one of 1 MiB does at 1 Gbit/s. */
 export const LINK_BYTES_PER_SECOND = (16 * CHUNK_BYTES) / 0.0084;
+
+/** The names by which pieces are asked for with frames welcome. */
+export const isPiece = (protocol: string): boolean =>
+  protocol === protocols.uncheckedPiece || protocol === protocols.piece;
 
 export interface TestPack {
   readonly descriptor: PackDescriptor;

@@ -1,9 +1,9 @@
 import type { FetchReport } from '@quarry/content';
-import { protocols } from '../../src/protocol/protocol-names.ts';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   contentOf,
   createMemoryWorld,
+  isPiece,
   LINK_BYTES_PER_SECOND,
   makePack,
   sumOf,
@@ -174,7 +174,7 @@ describe('a storm in memory, with faults', () => {
   test('10 % of the nodes serve garbage: all honest ones finish, nothing bad is kept, and the liars are banned', async () => {
     world = createMemoryWorld(11);
     const garbage = (protocol: string, answer: Uint8Array): Uint8Array => {
-      if (protocol !== protocols.piece || answer.length < 100) return answer;
+      if (!isPiece(protocol) || answer.length < 100) return answer;
       const bytes = answer.slice();
       bytes[50] = (bytes[50] ?? 0) ^ 1;
       return bytes;
@@ -201,8 +201,7 @@ describe('a storm in memory, with faults', () => {
 
   test('a node that claims to have everything and has nothing loses its credit, and nobody waits for it', async () => {
     world = createMemoryWorld(12);
-    const boast = (protocol: string, answer: Uint8Array): Uint8Array =>
-      protocol === protocols.piece ? Uint8Array.of(2) : answer; // absent
+    const boast = (protocol: string, answer: Uint8Array): Uint8Array => (isPiece(protocol) ? Uint8Array.of(2) : answer); // absent
     const seeder = await addSeeder([image]);
     const nodes = await joined(5, seeder, [image], (i) => (i === 0 ? { holds: [image], link: { tamper: boast } } : {}));
     const reports = await fetchAll(nodes.slice(1), [image], 60_000);
