@@ -24,6 +24,8 @@ import { findRecords, listRecords } from './transfer/find-records.ts';
 import type { LookupDeps } from './transfer/lookup.ts';
 import { createOriginBudgetKeeper } from './transfer/origin-budget.ts';
 import { createDrain } from './transfer/drain.ts';
+import { createOriginReads } from './transfer/origin-reads.ts';
+import type { OriginRead } from './transfer/origin-reads.ts';
 import type { DrainOptions, LeaveStatus } from './transfer/drain.ts';
 import { createCheckedPieces } from './transfer/checked-pieces.ts';
 import { createReceiving } from './transfer/receiving.ts';
@@ -68,6 +70,12 @@ export interface QuarrySwarm extends Swarm {
    * refuses it for a day. Resolves when the word has left. Another image under the same reference, with another hash, is not meant.
    */
   withdraw(key: ImageKey): Promise<void>;
+  /**
+   * A read of the origin that no fetch does, within the cluster's origin budget: resolves when this node may have one more under way, at once where there is
+   * no budget. Who reads takes the bytes as they come, before he asks the origin for more, and releases. Until then it counts, whether bytes flow or not.
+   * Rejects with the signal's reason, or SWARM_CLOSED.
+   */
+  openOriginRead(options?: { readonly signal?: AbortSignal | undefined }): Promise<OriginRead>;
   /** All that are known to be there, without this node. */
   members(): readonly SwarmMember[];
   /** Changes limits while it runs. */
@@ -105,7 +113,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       connect: (peer, waiting) => membership.connect(peer, waiting),
       seeders: () => [...membership.ready()].filter(([, role]) => role === 'seeder').map(([peer]) => peer),
       members: () => [...membership.all()].map(({ record }) => record.peer),
-      onAllowance: (allowance) => fetcher.say({ kind: 'originAllowance', ...allowance }),
+      onAllowance: (allowance) => originReads.allow(allowance),
     },
     {
       role: options.role,
@@ -113,6 +121,13 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       uses: { ...budgetDefaults, joinMs: options.memberTtlMs / 2, ...options.budget },
     },
   );
+  const closing = new AbortController();
+  const originReads = createOriginReads({
+    clock,
+    keeper: () => originBudget,
+    tellFetcher: (allowance) => fetcher.say({ kind: 'originAllowance', ...allowance }),
+    closing: closing.signal,
+  });
   // Only a seeder sits at the store's link.
   const gate = options.role === 'seeder' ? originBudget : undefined;
   const pacer = createUploadPacer(clock, options.uploadBytesPerSecond, gate);
@@ -129,7 +144,6 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   const banned = new Map<PeerId, string>();
   const manifestFlights = createSingleFlight<Manifest | undefined>();
   const descriptorFlights = createSingleFlight<PackDescriptor | undefined>();
-  const closing = new AbortController();
   const stops: (() => void)[] = [];
   let asks: AskServer | undefined;
   let cancelLook = (): void => {};
@@ -212,7 +226,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       getDescriptor: (pack, signal) => getDescriptor(pack, signal),
       wantsChanged: lookAround,
       knownOf: (descriptor) => news.knownOf(descriptor),
-      originDemand: (wantsReads, heldReads) => originBudget.demand(wantsReads, heldReads),
+      originDemand: (wantsReads, heldReads) => originReads.fetcherDemand(wantsReads, heldReads),
       pace: (bytes, waitingFor) => originBudget.take(bytes, waitingFor),
       ban,
       distrusted: () => [...banned.keys()],
@@ -405,6 +419,10 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     async fetch(wants, fetchOptions) {
       checkOpen();
       return fetcher.fetch(wants, fetchOptions);
+    },
+    async openOriginRead({ signal } = {}) {
+      checkOpen();
+      return originReads.open(waiting(signal));
     },
     async withdraw(key) {
       checkOpen();

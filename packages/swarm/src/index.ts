@@ -23,4 +23,5 @@ export type { MayIssue } from './images/serve-tickets.ts';
 export { swarmDefaults } from './options.ts';
 export type { ChosenSwarmOptions, SwarmOptions } from './options.ts';
 export type { DrainOptions, LeaveStatus } from './transfer/drain.ts';
+export type { OriginRead } from './transfer/origin-reads.ts';
 export type { SwarmFigures, SwarmStatus } from './swarm-status.ts';
