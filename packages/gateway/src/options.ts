@@ -24,7 +24,7 @@ export const gatewayDefaults: Readonly<
   answerMs: 30_000,
   /** How long Quarry's own source may be silent in a download that has begun before another is tried. Less than stallMs, so that the client need not notice. */
   switchMs: 10_000,
-  /** How long Quarry may look for the first bytes of an image before it queues for a read of Glance as well. */
+  /** How long Quarry may make no progress towards the first bytes of an image before it queues for a read of Glance as well. */
   openMs: 10_000,
   /** Between two tries to open an image while waiting for a read of Glance: somebody may have published it meanwhile. */
   retryMs: 1_000,

@@ -63,6 +63,8 @@ export interface ImageService {
       readonly offset: number;
       readonly length: number;
       readonly signal: AbortSignal;
+      /** Called as bytes of the image arrive on this host, in whatever order, before the first of them can be given. Must not throw. */
+      readonly onProgress?: (() => void) | undefined;
     },
   ): Promise<OpenedImage | undefined>;
   take(

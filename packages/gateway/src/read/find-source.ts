@@ -17,7 +17,10 @@ export type Found =
   | { readonly kind: 'glance'; readonly read: OriginRead | undefined };
 
 export interface FindOptions {
-  /** How long Quarry alone is asked before we queue for a read of Glance; 0 queues at once. The queue is joined earlier where Quarry says no. */
+  /**
+   * How long Quarry may go without any progress before we queue for a read of Glance; 0 queues at once. The queue is joined earlier where Quarry says no. An
+   * image that arrives in no particular order takes its time until its first byte is there: hosts that gave up waiting would be the stampede.
+   */
   readonly headStartMs: number;
   /** How long before Quarry is asked for the first time. */
   readonly openAfterMs: number;
@@ -44,9 +47,20 @@ export async function findSource(deps: FindDeps, wanted: Wanted, options: FindOp
     options.onRefusal(reason);
     refused();
   };
-  const opening = openUntil(deps, wanted, { ...options, signal, lifetime: options.signal, onRefusal });
+  let progressAtMs = clock.now();
+  const onProgress = (): void => {
+    progressAtMs = clock.now();
+  };
+  const quiet = async (): Promise<void> => {
+    for (;;) {
+      const leftMs = progressAtMs + options.headStartMs - clock.now();
+      if (leftMs <= 0) return;
+      await clock.sleep(leftMs, { signal });
+    }
+  };
+  const opening = openUntil(deps, wanted, { ...options, signal, lifetime: options.signal, onRefusal, onProgress });
   const queueing = (async (): Promise<Found> => {
-    await Promise.race([firstRefusal, clock.sleep(options.headStartMs, { signal })]);
+    await Promise.race([firstRefusal, quiet()]);
     return await queueForGlance(deps, signal);
   })();
   try {
@@ -73,7 +87,13 @@ function giveBack(found: Found): void {
 async function openUntil(
   { images, clock, numbers }: FindDeps,
   { image, caller, offset, length }: Wanted,
-  { signal, lifetime, openAfterMs, onRefusal }: FindOptions & { readonly lifetime: AbortSignal },
+  {
+    signal,
+    lifetime,
+    openAfterMs,
+    onRefusal,
+    onProgress,
+  }: FindOptions & { readonly lifetime: AbortSignal; readonly onProgress: () => void },
 ): Promise<Found> {
   await clock.sleep(openAfterMs, { signal });
   for (;;) {
@@ -86,6 +106,7 @@ async function openUntil(
         offset,
         length,
         signal: AbortSignal.any([lifetime, ending.signal]),
+        onProgress,
       });
       if (opened) return { kind: 'quarry', source: quarrySource(opened, ending) };
       onRefusal('unknown-image');
