@@ -54,6 +54,8 @@ export interface ChunkFetchProgress {
   readonly wantedBytes: number;
   /** Of those, present now. */
   readonly presentBytes: number;
+  /** What was brought so far. */
+  readonly bytesBySource: Readonly<Record<SourceKind, number>>;
 }
 
 /** Brings the needed chunks into the store: copies first, then the swarm with the origin behind it, then the origin's whole stream if nothing else is left. */
@@ -77,6 +79,7 @@ export async function fetchChunks(
     options.onProgress?.({
       wantedBytes: plan.wantedBytes,
       presentBytes: plan.presentBytes + local + peer + seeder + origin,
+      bytesBySource: { local, peer, seeder, origin },
     });
   };
   tell();

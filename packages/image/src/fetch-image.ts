@@ -152,7 +152,7 @@ async function fetchPacks(
       { manifest, needs, descriptorOf, described },
       {
         signal,
-        onProgress: (progress) => onProgress?.({ phase: 'fetching', ...progress }),
+        onProgress: ({ wantedBytes, presentBytes }) => onProgress?.({ phase: 'fetching', wantedBytes, presentBytes }),
       },
     );
     const durationMs = deps.clock.now() - startedAtMs;

@@ -1,4 +1,5 @@
 import type {
+  Domain,
   ImageCatalog,
   ImageHash,
   ImageRecord,
@@ -31,6 +32,10 @@ export interface FindOptions {
   readonly expectedHash?: ImageHash | undefined;
   readonly exceptManifests?: ReadonlySet<ManifestId> | undefined;
   readonly patienceMs: number;
+  /** What the image is, where the caller knows it for certain: the origin is not asked. */
+  readonly described?: OriginImage | undefined;
+  /** Whose images peers are believed to have: records for another domain would show an image to those who may not see it. Default: any. */
+  readonly domain?: Domain | undefined;
   /** A record that the caller has already; otherwise the catalog and the peers are asked. */
   readonly record?: ImageRecord | undefined;
 }
@@ -53,7 +58,9 @@ export interface FoundManifest extends Candidate {
 export async function findImage(deps: FindDeps, ref: ImageRef, options: FindOptions): Promise<FoundImage> {
   const { catalog, swarm } = deps;
   const { signal, patienceMs, exceptManifests = new Set<ManifestId>() } = options;
-  const { described, error } = await describe(deps, ref, signal);
+  const { described, error } = options.described
+    ? { described: options.described, error: undefined }
+    : await describe(deps, ref, signal);
   const judge = createJudge(deps, { ref, described, expectedHash: options.expectedHash, exceptManifests });
   const finish = (found: FoundManifest | undefined): FoundImage => ({
     found,
@@ -74,7 +81,8 @@ export async function findImage(deps: FindDeps, ref: ImageRef, options: FindOpti
     // Size and hash are known to those alone who may read the image: peers that have a private one answer nobody else.
     const { imageBytes, hash = options.expectedHash } = described ?? {};
     const there = options.record ? [] : await swarm.findRecords(ref, { signal, imageBytes, hash });
-    return withManifest(judge.choose([...here, ...there]));
+    const usable = there.filter(({ domain }) => domain === (options.domain ?? domain));
+    return withManifest(judge.choose([...here, ...usable]));
   };
   return finish(await askPatiently(deps, ask, { signal, patienceMs }));
 }

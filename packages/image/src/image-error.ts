@@ -35,6 +35,8 @@ export type ImageErrorCode =
   | 'IMAGE_DESTINATION_UNUSABLE'
   /** A file that should be the image is not; `details.offset` is the first chunk that differs. */
   | 'IMAGE_FILE_DIFFERS'
+  /** Bytes that a reader needs next have stayed away for too long, and the origin could not give them either. */
+  | 'IMAGE_STALLED'
   /** A part of the image was asked for that lies outside of it. */
   | 'IMAGE_BAD_RANGE';
 

@@ -79,7 +79,7 @@ function addToParts(parts: StepPart[], part: StepPart): void {
 }
 
 /** The index of the extent that holds byte `offset`; the number of extents at the image's end. */
-function extentAtOffset(manifest: Manifest, offset: number): number {
+export function extentAtOffset(manifest: Manifest, offset: number): number {
   const { offsets, count } = manifest.extents;
   let low = 0;
   let high = count;

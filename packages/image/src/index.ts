@@ -24,6 +24,8 @@ export { readImage } from './read-image.ts';
 export type { ReadOptions } from './read-image.ts';
 export { rebuildImage } from './rebuild-image.ts';
 export type { RebuildDeps, RebuildOptions, RebuildProgress, RebuildReport } from './rebuild-image.ts';
+export { openImage } from './open-image.ts';
+export type { OpenedImage, OpenImageDeps, OpenImageOptions, OpenTarget } from './open-image.ts';
 export { removeImage } from './remove-image.ts';
 export type { RemovedImage } from './remove-image.ts';
 export { verifyImageFile } from './verify-image-file.ts';

@@ -17,6 +17,8 @@ export const imageDefaults: ImageDefaults = Object.freeze({
   stepBytes: 1024 * 1024,
   concurrentSteps: 3,
   concurrentCopies: 8,
+  stepsAhead: 4,
+  stallMs: 10_000,
   maxDescriptorsInMemory: 128,
   findPatienceMs: 5_000,
   findPauseMs: 500,
@@ -63,6 +65,10 @@ export interface ImageDefaults {
   readonly concurrentSteps: number;
   /** Steps under way where other threads do all of it: twice as many as there may be threads, that none waits for its next. */
   readonly concurrentCopies: number;
+  /** Steps that a stream reads ahead of who takes it, each in memory. */
+  readonly stepsAhead: number;
+  /** How long the bytes that a stream needs next may stay away before they are read from the origin; and how long that may take. */
+  readonly stallMs: number;
   /** Descriptors (143 KB each at most) that a reader keeps; with fewer than an image alternates between, they are loaded again and again. */
   readonly maxDescriptorsInMemory: number;
   /** How long to go on asking the peers for a record, manifest or descriptor before turning to the origin: at start a node has no peers yet. */

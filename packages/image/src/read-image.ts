@@ -1,6 +1,6 @@
 import type { Manifest } from '@quarry/content';
 import type { ChunkReaderDeps } from './chunk-reader.ts';
-import { ImageError } from './image-error.ts';
+import { rangeOf } from './image-range.ts';
 import { imageDefaults } from './options.ts';
 import { verifiedSteps } from './verified-steps.ts';
 
@@ -24,22 +24,14 @@ export async function* readImage(
   manifest: Manifest,
   options: ReadOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { signal, offset = 0 } = options;
-  const { imageBytes } = manifest;
-  const length = options.length ?? imageBytes - offset;
-  const end = offset + length;
-  if (
-    !(Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0 && end <= imageBytes)
-  ) {
-    const message = `an image of ${imageBytes} bytes has no ${length} bytes from ${offset} on`;
-    throw new ImageError('IMAGE_BAD_RANGE', message, { details: { offset, length, imageBytes } });
-  }
-  if (length === 0) return;
+  const { signal } = options;
+  const { from, to } = rangeOf(manifest.imageBytes, options);
+  if (from === to) return;
   const lease = deps.store.lease(manifest.packs);
   try {
-    for await (const step of verifiedSteps(deps, manifest, { from: offset, to: end, signal })) {
-      const first = Math.max(offset, step.offset) - step.offset;
-      const last = Math.min(end, step.offset + step.length) - step.offset;
+    for await (const step of verifiedSteps(deps, manifest, { from, to, signal })) {
+      const first = Math.max(from, step.offset) - step.offset;
+      const last = Math.min(to, step.offset + step.length) - step.offset;
       if (step.bytes) yield step.bytes.subarray(first, last);
       else
         for (let at = first; at < last; at += zeros.length) yield zeros.subarray(0, Math.min(zeros.length, last - at));
