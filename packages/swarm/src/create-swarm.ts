@@ -1,4 +1,4 @@
-import { decodeManifest, decodePackDescriptor, idBytes, limits } from '@quarry/content';
+import { decodeManifest, decodePackDescriptor, idBytes, limits, makePackProof } from '@quarry/content';
 import type { ImageCatalog, ImageKey, ImageRecord, Manifest, PackDescriptor, PackId, PackStore } from '@quarry/content';
 import type { Signer, Swarm } from '@quarry/content';
 import { createBufferBank, createRateLimit, createSingleFlight, shuffled } from '@quarry/runtime';
@@ -28,6 +28,7 @@ import { createOriginReads } from './transfer/origin-reads.ts';
 import type { OriginRead } from './transfer/origin-reads.ts';
 import type { DrainOptions, LeaveStatus } from './transfer/drain.ts';
 import { createCheckedPieces } from './transfer/checked-pieces.ts';
+import { createPackGate } from './transfer/pack-gate.ts';
 import { createReceiving } from './transfer/receiving.ts';
 import { createDescriptorCache } from './transfer/read-for-sending.ts';
 import { serveAsks } from './transfer/serve-asks.ts';
@@ -138,6 +139,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
   const receiving = createReceiving({ bank: incoming, limit: downloadLimit, clock });
   const checked = createCheckedPieces({ store, clock });
   const descriptors = createDescriptorCache(store, { maxEntries: options.cachedDescriptors });
+  const packGate = createPackGate({ store, self: network.peerId });
   const pace = createLinkPace();
   const slots = createSenderSlots(() => pace.slots);
   const membership = createMembership(deps, options);
@@ -273,15 +275,17 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     timeoutMs: options.lookupTimeoutMs,
     signal: signal ? AbortSignal.any([signal, closing.signal]) : closing.signal,
   });
-  const findDescriptor: Swarm['findDescriptor'] = async (id, { signal } = {}) => {
+  const findDescriptor: Swarm['findDescriptor'] = async (id, { secret, signal } = {}) => {
     checkOpen();
+    const asker = network.peerId;
     return descriptorFlights.run(
-      id,
+      secret ? `${id} with its secret` : id,
       (shared) =>
         findBlob(lookups, {
           ...waiting(shared),
           protocol: protocols.descriptor,
           id: idBytes(id),
+          proofFor: secret && ((server) => makePackProof(secret, { asker, server })),
           maxBytes: limits.maxDescriptorBytes,
           decode: (bytes) => decodePackDescriptor(bytes, id),
           holders: shuffled(
@@ -323,6 +327,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     news.lost(peer);
     originBudget.membersChanged();
     asks?.peerGone(peer);
+    packGate.forget(peer);
     inventory.disconnected(peer);
     traffic.forget(peer);
   };
@@ -338,7 +343,18 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       closing.signal.throwIfAborted();
       if (startedAtMs !== undefined) return;
       startedAtMs = clock.now();
-      const sending = { network, store, descriptors, pacer, traffic, logger, clock, buffers: outgoing, checked };
+      const sending = {
+        network,
+        store,
+        gate: packGate,
+        descriptors,
+        pacer,
+        traffic,
+        logger,
+        clock,
+        buffers: outgoing,
+        checked,
+      };
       const serving = { ...sending, catalog: deps.catalog, random };
       stops.push(
         serveRecords(serving),

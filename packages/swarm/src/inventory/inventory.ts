@@ -74,8 +74,14 @@ export interface Inventory {
 export function createInventory(deps: InventoryDeps, options: InventoryOptions): Inventory {
   const { network, store, clock, random, logger } = deps;
   const table = createHaveTable({ maxPacksPerPeer: options.maxPacksPerPeer });
+  /** Packs that nobody may have from here: not a word of them, not even that they are gone. */
+  const closed = new Set<PackId>();
+  const isClosed = (pack: PackId): boolean => {
+    if (store.access(pack)?.kind === 'closed') closed.add(pack);
+    return closed.has(pack);
+  };
   const read = (pack: PackId): PieceSet => {
-    const present = store.present(pack);
+    const present = isClosed(pack) ? undefined : store.present(pack);
     return present ? pieceSetOf(masksOf(present), shapeFor(present.chunkCount)) : emptyPieceSet;
   };
   const announcer = createAnnouncer({ read }, { firstSequence: Math.floor(clock.wallMs()) * 1000 });
@@ -106,13 +112,15 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
     });
   };
   const changed = (pack: PackId, piece: number): void => {
+    if (isClosed(pack)) return;
     teller.changed(pack, deps.pace.tellAfterMs(deps.holders(pack, piece)));
     announcer.changed(pack);
     gossipSoon();
   };
   const publishAll = (): void => {
     const packs: PackId[] = [];
-    for (const { pack, present } of store.inventory()) if (present.bits.some((byte) => byte !== 0)) packs.push(pack);
+    for (const { pack, present } of store.inventory())
+      if (present.bits.some((byte) => byte !== 0) && !isClosed(pack)) packs.push(pack);
     publish(announcer.takeAll(packs));
   };
 
@@ -154,6 +162,7 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
 
   return {
     start() {
+      for (const { pack } of store.inventory()) isClosed(pack);
       stops.push(
         network.handle(
           protocols.haves,
@@ -207,7 +216,7 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
       for (const stop of stops.splice(0)) stop();
     },
     setWants(packs) {
-      announcer.setWants(packs);
+      announcer.setWants([...packs].filter((pack) => !isClosed(pack)));
       if (!announcer.hasNewWants || cancelWants || stopping.signal.aborted) return;
       const afterMs = Math.max(options.minAnnounceMs, deps.members() * options.announceMsPerMember);
       cancelWants = clock.after(afterMs, () => {

@@ -4,7 +4,7 @@ import type { PeerId } from '../ports/network.ts';
 import { encodingCode, readEncoding } from './body-encoding.ts';
 import { readPackHaves, writePackHaves } from './haves-message.ts';
 import type { PackHave } from './haves-message.ts';
-import { parseMessage, readList, readPeerId } from './message.ts';
+import { parseMessage, PROOF_BYTES, readList, readPeerId } from './message.ts';
 import { readPieceSet, writePieceSet } from './piece-set.ts';
 import type { PieceSet } from './piece-set.ts';
 import { protocolLimits } from './protocol-limits.ts';
@@ -16,6 +16,8 @@ export interface AskedPack {
   readonly need: PieceSet;
   /** What it has: proof that what it was given arrived. */
   readonly have: PieceSet;
+  /** That the asker knows the secret of a private pack: 32 bytes. Only in an ask. */
+  readonly proof?: Uint8Array | undefined;
 }
 
 export interface Ask {
@@ -48,6 +50,7 @@ export function encodeAsk({ packs, distrusts }: Ask): Uint8Array {
   writeAskedPacks(writer, packs);
   writer.varint(distrusts.length);
   for (const peer of distrusts) writer.text(peer);
+  writeProofs(writer, packs);
   return writer.finish();
 }
 
@@ -56,8 +59,35 @@ export function decodeAsk(bytes: Uint8Array): Ask {
   return parseMessage('ask', bytes, maxAskBytes, (reader) => {
     const packs = readAskedPacks(reader, maxAskPacks);
     const distrusts = readList(reader, 'distrusts', { max: maxDistrusts, itemBytes: 2 }, () => readPeerId(reader));
-    return { packs, distrusts };
+    return { packs: reader.remaining === 0 ? packs : readProofs(reader, packs), distrusts };
   });
+}
+
+/** Nothing at all where there is none, as it was before there were private packs. */
+function writeProofs(writer: ByteWriter, packs: readonly AskedPack[]): void {
+  const count = packs.filter(({ proof }) => proof).length;
+  if (count === 0) return;
+  writer.varint(count);
+  for (const [index, { proof }] of packs.entries()) {
+    if (!proof) continue;
+    writer.u8(index);
+    writer.raw(proof);
+  }
+}
+
+function readProofs(reader: ByteReader, packs: readonly AskedPack[]): AskedPack[] {
+  const proven = [...packs];
+  const options = { max: packs.length, itemBytes: 1 + PROOF_BYTES };
+  let next = 0;
+  readList(reader, 'proofs', options, () => {
+    const index = reader.u8();
+    const asked = proven[index];
+    if (!asked || index < next) throw reader.malformed(`has a proof for pack ${index} of its list`);
+    proven[index] = { ...asked, proof: reader.copy(PROOF_BYTES) };
+    next = index + 1;
+  });
+  if (next === 0) throw reader.malformed('has an empty list of proofs');
+  return proven;
 }
 
 /** What stands before the body, which the seeder adds part by part. */

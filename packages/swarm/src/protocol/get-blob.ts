@@ -1,6 +1,6 @@
 import { ByteWriter, limits } from '@quarry/content';
 import type { PeerId } from '../ports/network.ts';
-import { parseMessage, readList, readPeerId } from './message.ts';
+import { parseMessage, PROOF_BYTES, readList, readPeerId } from './message.ts';
 import { protocolLimits } from './protocol-limits.ts';
 
 /** A request for a manifest or a descriptor, by its id: the bytes prove themselves. */
@@ -11,6 +11,8 @@ export interface GetBlob {
   readonly insists: boolean;
   /** The bytes of a ticket, where a private manifest is asked for; whether they are one is seen by who serves. */
   readonly ticket?: Uint8Array | undefined;
+  /** That the asker knows the secret of the pack whose descriptor it asks for: 32 bytes. */
+  readonly proof?: Uint8Array | undefined;
 }
 
 export type BlobAnswer =
@@ -24,17 +26,19 @@ const ABSENT = 2;
 const ELSEWHERE = 4;
 const INSISTS = 1;
 const HAS_TICKET = 2;
-export const GET_BLOB_BYTES: number = limits.digestBytes + 1 + 2 + limits.maxTicketBytes;
+const HAS_PROOF = 4;
+export const GET_BLOB_BYTES: number = limits.digestBytes + 1 + Math.max(PROOF_BYTES, 2 + limits.maxTicketBytes);
 
 export function encodeGetBlob(request: GetBlob): Uint8Array {
   const { ticket } = request;
   const writer = new ByteWriter(33);
   writer.raw(request.id);
-  writer.u8((request.insists ? INSISTS : 0) | (ticket ? HAS_TICKET : 0));
+  writer.u8((request.insists ? INSISTS : 0) | (ticket ? HAS_TICKET : 0) | (request.proof ? HAS_PROOF : 0));
   if (ticket) {
     writer.varint(ticket.length);
     writer.raw(ticket);
   }
+  if (request.proof) writer.raw(request.proof);
   return writer.finish();
 }
 
@@ -42,10 +46,18 @@ export function decodeGetBlob(bytes: Uint8Array): GetBlob {
   return parseMessage('request for a blob', bytes, GET_BLOB_BYTES, (reader) => {
     const id = new Uint8Array(reader.view(limits.digestBytes));
     const flags = reader.u8();
-    if ((flags & ~(INSISTS | HAS_TICKET)) !== 0) throw reader.malformed('has unknown flags');
-    const insists = (flags & INSISTS) !== 0;
-    if ((flags & HAS_TICKET) === 0) return { id, insists };
-    return { id, insists, ticket: reader.copy(reader.count('bytes of ticket', limits.maxTicketBytes, 1)) };
+    if ((flags & ~(INSISTS | HAS_TICKET | HAS_PROOF)) !== 0) throw reader.malformed('has unknown flags');
+    const asked = { id, insists: (flags & INSISTS) !== 0 };
+    switch (flags & (HAS_TICKET | HAS_PROOF)) {
+      case 0:
+        return asked;
+      case HAS_TICKET:
+        return { ...asked, ticket: reader.copy(reader.count('bytes of ticket', limits.maxTicketBytes, 1)) };
+      case HAS_PROOF:
+        return { ...asked, proof: reader.copy(PROOF_BYTES) };
+      default:
+        throw reader.malformed('has a ticket and a proof');
+    }
   });
 }
 

@@ -1,7 +1,7 @@
 import { ByteWriter, idBytes, packIdFrom } from '@quarry/content';
 import type { Encoding, PackId } from '@quarry/content';
 import { encodingCode, readEncoding } from './body-encoding.ts';
-import { parseMessage } from './message.ts';
+import { parseMessage, PROOF_BYTES } from './message.ts';
 import { protocolLimits } from './protocol-limits.ts';
 
 export interface GetPiece {
@@ -9,6 +9,8 @@ export interface GetPiece {
   readonly piece: number;
   /** The chunks asked for; never 0. */
   readonly mask: number;
+  /** That the asker knows the secret of a private pack: 32 bytes. */
+  readonly proof?: Uint8Array | undefined;
 }
 
 export type PieceAnswer =
@@ -25,21 +27,27 @@ const BUSY = 1;
 const ABSENT = 2;
 const REFUSED = 3;
 
+const PLAIN_BYTES = 35;
+/** With a proof. */
+export const GET_PIECE_BYTES: number = PLAIN_BYTES + PROOF_BYTES;
+
 export function encodeGetPiece(request: GetPiece): Uint8Array {
-  const writer = new ByteWriter(40);
+  const writer = new ByteWriter(GET_PIECE_BYTES);
   writer.raw(idBytes(request.pack));
   writer.u8(request.piece);
   writer.u16(request.mask);
+  if (request.proof) writer.raw(request.proof);
   return writer.finish();
 }
 
 export function decodeGetPiece(bytes: Uint8Array): GetPiece {
-  return parseMessage('request for a piece', bytes, 35, (reader) => {
+  return parseMessage('request for a piece', bytes, GET_PIECE_BYTES, (reader) => {
     const pack = packIdFrom(reader.view(32));
     const piece = reader.u8();
     const mask = reader.u16();
     if (mask === 0) throw reader.malformed('asks for no chunk');
-    return { pack, piece, mask };
+    if (reader.remaining === 0) return { pack, piece, mask };
+    return { pack, piece, mask, proof: reader.copy(PROOF_BYTES) };
   });
 }
 

@@ -4,6 +4,9 @@ import type { PeerId } from '../ports/network.ts';
 import { SwarmError } from '../swarm-error.ts';
 import { protocolLimits } from './protocol-limits.ts';
 
+/** Of a proof that the asker knows a secret. */
+export const PROOF_BYTES = 32;
+
 /**
  * Decodes one message: all of `bytes`, or SWARM_BAD_MESSAGE. Whatever a stranger sends, nothing else leaves here.
  * @throws SwarmError SWARM_BAD_MESSAGE

@@ -52,7 +52,7 @@ export const protocolLimits: ProtocolLimits = Object.freeze({
   maxAskPacks: 128,
   /** Peers that one ask names as liars. */
   maxDistrusts: 32,
-  maxAskBytes: 128 * (32 + 2 * PIECE_SET_BYTES) + 32 * 129 + 16,
+  maxAskBytes: 128 * (32 + 2 * PIECE_SET_BYTES + 33) + 32 * 129 + 16,
   maxGetHavesPacks: 256,
   /** Packs in a request for needs, or its answer. */
   maxNeedsPacks: 1024,

@@ -16,6 +16,8 @@ export interface BlobLookup<T> {
   readonly id: Uint8Array;
   /** What shows that this node may have it, where not everybody may. */
   readonly ticket?: Uint8Array | undefined;
+  /** Shown to each peer that is asked. */
+  readonly proofFor?: ((peer: PeerId) => Uint8Array | undefined) | undefined;
   readonly maxBytes: number;
   /** Throws when the bytes are not what the id names. */
   readonly decode: (bytes: Uint8Array) => T;
@@ -32,7 +34,7 @@ export async function findBlob<T>(deps: LookupDeps, lookup: BlobLookup<T>): Prom
   const tried = new Set<PeerId>();
   const ask = async (peer: PeerId, insists = false): Promise<Found<T>> => {
     tried.add(peer);
-    const bytes = encodeGetBlob({ id: lookup.id, insists, ticket: lookup.ticket });
+    const bytes = encodeGetBlob({ id: lookup.id, insists, ticket: lookup.ticket, proof: lookup.proofFor?.(peer) });
     return askPeer(deps, peer, { ...lookup, bytes, maxBytes: lookup.maxBytes + 16 }, (answerBytes): Found<T> => {
       const answer = decodeBlobAnswer(answerBytes, lookup.maxBytes);
       return answer.kind === 'blob' ? { value: lookup.decode(answer.body) } : answer;

@@ -3,14 +3,19 @@ import type { Network, PeerId, RequestOptions } from '../ports/network.ts';
 import { protocols } from '../protocol/protocol-names.ts';
 import type { ProtocolName } from '../protocol/protocol-names.ts';
 
-/** Asks for pieces in the newest way that a peer speaks: of an older build's node, which refuses the newer names, plain. */
+/**
+ * Asks for pieces in the newest way that a peer speaks: of an older build's node, which refuses the newer names, plain. `encode` is told whether the plain
+ * form is meant, which knows no proofs.
+ */
 export interface PieceRequests {
-  piece(peer: PeerId, request: Uint8Array, options: RequestOptions): Promise<AnsweredPiece>;
-  ask(seeder: PeerId, request: Uint8Array, options: RequestOptions): Promise<Uint8Array>;
+  piece(peer: PeerId, encode: EncodeRequest, options: RequestOptions): Promise<AnsweredPiece>;
+  ask(seeder: PeerId, encode: EncodeRequest, options: RequestOptions): Promise<Uint8Array>;
   /** What the peer sent unchecked was bad: from now on it is asked to hash before it sends, so that it can find and drop what its disk has changed. */
   distrustDisk(peer: PeerId): void;
   stop(): void;
 }
+
+type EncodeRequest = (isPlain: boolean) => Uint8Array;
 
 export interface AnsweredPiece {
   readonly bytes: Uint8Array;
@@ -30,7 +35,7 @@ export function createPieceRequests(network: Network): PieceRequests {
   const request = async (
     names: readonly ProtocolName[],
     peer: PeerId,
-    bytes: Uint8Array,
+    encode: EncodeRequest,
     options: RequestOptions,
   ): Promise<{ readonly answer: Uint8Array; readonly name: ProtocolName }> => {
     const known = refused.get(peer);
@@ -38,7 +43,7 @@ export function createPieceRequests(network: Network): PieceRequests {
     for (let i = 0; ; i += 1) {
       const name = left[i] as ProtocolName;
       try {
-        const answer = await network.request(peer, protocols[name], bytes, options);
+        const answer = await network.request(peer, protocols[name], encode(PLAIN.has(name)), options);
         if (i > 0) refused.set(peer, new Set([...(known ?? []), ...left.slice(0, i)])); // it does speak, only not the newer ones: who refuses all is about to leave
         return { answer, name };
       } catch (error) {
@@ -47,11 +52,11 @@ export function createPieceRequests(network: Network): PieceRequests {
     }
   };
   return {
-    async piece(peer, bytes, options) {
-      const { answer, name } = await request(suspects.has(peer) ? CHECKED : PIECE, peer, bytes, options);
+    async piece(peer, encode, options) {
+      const { answer, name } = await request(suspects.has(peer) ? CHECKED : PIECE, peer, encode, options);
       return { bytes: answer, isChecked: name !== 'uncheckedPiece' };
     },
-    ask: async (seeder, bytes, options) => (await request(ASK, seeder, bytes, options)).answer,
+    ask: async (seeder, encode, options) => (await request(ASK, seeder, encode, options)).answer,
     distrustDisk(peer) {
       suspects.delete(peer);
       suspects.add(peer);
@@ -64,3 +69,4 @@ export function createPieceRequests(network: Network): PieceRequests {
 const PIECE: readonly ProtocolName[] = ['uncheckedPiece', 'piece', 'plainPiece'];
 const CHECKED: readonly ProtocolName[] = ['piece', 'plainPiece'];
 const ASK: readonly ProtocolName[] = ['ask', 'plainAsk'];
+const PLAIN: ReadonlySet<ProtocolName> = new Set(['plainPiece', 'plainAsk']);

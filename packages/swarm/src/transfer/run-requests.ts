@@ -12,13 +12,14 @@ import { isCodedError } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
 import type { Network, PeerId, RequestOptions } from '../ports/network.ts';
 import { decodeAskAnswer, encodeAsk } from '../protocol/ask.ts';
-import type { AskAnswer } from '../protocol/ask.ts';
+import type { AskAnswer, AskedPack } from '../protocol/ask.ts';
 import { decodePieceAnswer, encodeGetPiece } from '../protocol/get-piece.ts';
 import { masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
 import { protocolLimits } from '../protocol/protocol-limits.ts';
 import type { FetchAction, FetchEvent } from '../scheduler/fetch-events.ts';
 import { fullMask } from '../scheduler/piece-masks.ts';
 import { SwarmError } from '../swarm-error.ts';
+import { createPackProofs } from './pack-proofs.ts';
 import { createPieceRequests } from './piece-requests.ts';
 import type { CheckedPieces } from './checked-pieces.ts';
 import type { ArrivedFrom } from './fetch-account.ts';
@@ -108,6 +109,7 @@ const MAX_UNWRITTEN = 2;
 export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
   const { network, store, clock, receiving, say, heard } = deps;
   const requests = createPieceRequests(network);
+  const proofs = createPackProofs(network.peerId);
   const running = new Map<number, Running>();
   const landings = new Map<number, Landing>();
 
@@ -184,7 +186,9 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     if (!descriptor) return say({ kind: 'failed', request, reason: 'error' });
     const plainBytes = maskedBytes(descriptor, piece, mask);
     const options = receivingOptions(request, current, { plainBytes, maxBytes: plainBytes + 16 });
-    const { bytes, isChecked } = await requests.piece(peer, encodeGetPiece({ pack, piece, mask }), options);
+    const encode = (isPlain: boolean): Uint8Array =>
+      encodeGetPiece({ pack, piece, mask, proof: isPlain ? undefined : proofs.of(descriptor, peer) });
+    const { bytes, isChecked } = await requests.piece(peer, encode, options);
     try {
       const answer = decodePieceAnswer(bytes);
       if (answer.kind === 'piece') return await land(action, verified(descriptor, { ...action, ...answer }), 'peer');
@@ -206,17 +210,21 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
   const askSeeder = async (action: RequestAction & { kind: 'ask' }, current: Running): Promise<void> => {
     const { request, seeder } = action;
     const asked = new Map(action.entries.map(({ pack }) => [pack, deps.descriptorOf(pack)]));
-    const entries = action.entries.flatMap(({ pack, need, have }) => {
-      const shape = asked.get(pack);
-      return shape ? [{ pack, need: pieceSetOf(need, shape), have: pieceSetOf(have, shape) }] : [];
-    });
+    const entriesFor = (isPlain: boolean): AskedPack[] =>
+      action.entries.flatMap(({ pack, need, have }) => {
+        const shape = asked.get(pack);
+        if (!shape) return [];
+        const proof = isPlain ? undefined : proofs.of(shape, seeder);
+        return [{ pack, need: pieceSetOf(need, shape), have: pieceSetOf(have, shape), proof }];
+      });
     const distrusts = deps.distrusted().slice(-protocolLimits.maxDistrusts);
     const plainBytes = Math.max(
       0,
       ...[...asked.values()].map((shape) => (shape ? maskedBytes(shape, 0, fullMask(shape, 0)) : 0)),
     );
     const options = receivingOptions(request, current, { plainBytes, maxBytes: protocolLimits.maxAskAnswerBytes });
-    const bytes = await requests.ask(seeder, encodeAsk({ packs: entries, distrusts }), options);
+    const encode = (isPlain: boolean): Uint8Array => encodeAsk({ packs: entriesFor(isPlain), distrusts });
+    const bytes = await requests.ask(seeder, encode, options);
     try {
       await takeAskAnswer(action, decodeAskAnswer(bytes), asked);
     } finally {

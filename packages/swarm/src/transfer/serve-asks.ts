@@ -1,8 +1,8 @@
-import type { PackId } from '@quarry/content';
+import type { PackAccess, PackId } from '@quarry/content';
 import type { Clock } from '@quarry/runtime';
 import type { Answer, PeerId, Request } from '../ports/network.ts';
 import { decodeAsk, encodeAskRefusal, encodeGivenHead } from '../protocol/ask.ts';
-import { decodeGetPiece, encodePieceHead, encodePieceRefusal } from '../protocol/get-piece.ts';
+import { decodeGetPiece, encodePieceHead, encodePieceRefusal, GET_PIECE_BYTES } from '../protocol/get-piece.ts';
 import type { PackHave } from '../protocol/haves-message.ts';
 import { emptyPieceSet, isEmptyPieceSet, masksFrom, pieceSetOf } from '../protocol/piece-set.ts';
 import { protocolLimits } from '../protocol/protocol-limits.ts';
@@ -27,8 +27,9 @@ export interface AskServer {
 export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: SeederLedger): AskServer {
   const { network, store, clock, logger } = deps;
   const waiting = new Map<number, (action: LedgerAction) => void>();
-  /** Packs that the ledger has been told of. */
+  /** Packs that the ledger has been told of, and who might have them when they were last here. */
   const shapes = new Map<PackId, PackShape>();
+  const accesses = new Map<PackId, PackAccess>();
   let lastAsk = 0;
   let cancelTick = (): void => {};
   let isStopped = false;
@@ -51,6 +52,8 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     const shape = present ? shapeFor(present.chunkCount) : shapes.get(pack);
     if (!shape) return;
     shapes.set(pack, shape);
+    const access = store.access(pack);
+    if (access) accesses.set(pack, access);
     say({ kind: 'holds', pack, masks: present ? masksOf(present) : new Uint16Array(shape.pieceCount) });
   };
   const refresh = (pack: PackId): void => {
@@ -100,9 +103,11 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
   const takeAsk = async (request: Request, takesFrames: boolean): Promise<Answer> => {
     const { packs: asked, distrusts } = decodeAsk(request.bytes);
     const unknown: PackHave[] = [];
-    const entries = asked.flatMap(({ pack, need, have }) => {
-      if (!shapes.has(pack)) tellHolding(pack);
-      const shape = shapes.get(pack);
+    const entries = asked.flatMap(({ pack, need, have, proof }) => {
+      // The older name knows no proofs.
+      const isAdmitted = deps.gate.admits(pack, request.peer, takesFrames ? proof : undefined, accesses.get(pack));
+      if (isAdmitted && !shapes.has(pack)) tellHolding(pack);
+      const shape = isAdmitted ? shapes.get(pack) : undefined;
       if (shape) return [{ pack, need: masksFrom(need, shape), have: masksFrom(have, shape) }];
       if (!isEmptyPieceSet(need)) unknown.push({ pack, set: need });
       return [];
@@ -126,7 +131,8 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
 
   /** A request by name goes through the ledger too, or what leaves here could not be accounted for. */
   const takeNamed = async (request: Request, how: Pick<WantedPiece, 'takesFrames' | 'check'>): Promise<Answer> => {
-    const { pack, piece, mask } = decodeGetPiece(request.bytes);
+    const { pack, piece, mask, proof } = decodeGetPiece(request.bytes);
+    if (!deps.gate.admits(pack, request.peer, proof)) return encodePieceRefusal({ kind: 'absent' });
     if (!shapes.has(pack)) tellHolding(pack);
     if (piece >= (shapes.get(pack)?.pieceCount ?? 0)) return encodePieceRefusal({ kind: 'absent' });
     const ask = (lastAsk += 1);
@@ -140,10 +146,10 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
   stops.push(
     network.handle(protocols.ask, { maxRequestBytes: maxAskBytes }, (request) => takeAsk(request, true)),
     network.handle(protocols.plainAsk, { maxRequestBytes: maxAskBytes }, (request) => takeAsk(request, false)),
-    network.handle(protocols.uncheckedPiece, { maxRequestBytes: 64 }, (request) =>
+    network.handle(protocols.uncheckedPiece, { maxRequestBytes: GET_PIECE_BYTES }, (request) =>
       takeNamed(request, { takesFrames: true, check: 'never' }),
     ),
-    network.handle(protocols.piece, { maxRequestBytes: 64 }, (request) =>
+    network.handle(protocols.piece, { maxRequestBytes: GET_PIECE_BYTES }, (request) =>
       takeNamed(request, { takesFrames: true, check: 'always' }),
     ),
     network.handle(protocols.plainPiece, { maxRequestBytes: 64 }, (request) =>

@@ -57,9 +57,11 @@ export function serveBlobs(
         return manifest && encodeManifest(manifest);
       }),
     ),
-    deps.network.handle(protocols.descriptor, { maxRequestBytes: 64 }, (request) =>
-      serve(request, async ({ id }) => {
-        const descriptor = await deps.descriptors.find(packIdFrom(id), request);
+    deps.network.handle(protocols.descriptor, { maxRequestBytes: GET_BLOB_BYTES }, (request) =>
+      serve(request, async ({ id, proof }) => {
+        const pack = packIdFrom(id);
+        if (!deps.gate.admits(pack, request.peer, proof)) return undefined;
+        const descriptor = await deps.descriptors.find(pack, request);
         return descriptor && encodePackDescriptor(descriptor);
       }),
     ),

@@ -18,11 +18,12 @@ export function serveNeeds(deps: {
   const { maxNeedsPacks } = protocolLimits;
   return network.handle(protocols.needs, { maxRequestBytes: maxNeedsPacks * 32 + 8 }, async ({ bytes }) => {
     const packs = new Map<PackId, AskedPack>();
+    const isClosed = (pack: PackId): boolean => store.access(pack)?.kind === 'closed';
     for (const { pack, shape, need, have } of deps.needs()) {
-      packs.set(pack, { pack, need: pieceSetOf(need, shape), have: pieceSetOf(have, shape) });
+      if (!isClosed(pack)) packs.set(pack, { pack, need: pieceSetOf(need, shape), have: pieceSetOf(have, shape) });
     }
     for (const pack of decodeGetNeeds(bytes)) {
-      const present = packs.has(pack) ? undefined : store.present(pack);
+      const present = packs.has(pack) || isClosed(pack) ? undefined : store.present(pack);
       const have = present ? pieceSetOf(masksOf(present), shapeFor(present.chunkCount)) : emptyPieceSet;
       if (!isEmptyPieceSet(have)) packs.set(pack, { pack, need: emptyPieceSet, have });
     }

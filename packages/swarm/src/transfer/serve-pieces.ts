@@ -1,10 +1,11 @@
 import type { Clock } from '@quarry/runtime';
 import type { Answer, Network, Request } from '../ports/network.ts';
-import { decodeGetPiece, encodePieceHead, encodePieceRefusal } from '../protocol/get-piece.ts';
+import { decodeGetPiece, encodePieceHead, GET_PIECE_BYTES, encodePieceRefusal } from '../protocol/get-piece.ts';
 import { protocols } from '../protocol/protocol-names.ts';
 import { fullMask } from '../scheduler/piece-masks.ts';
 import type { LinkPace } from '../scheduler/link-pace.ts';
 import type { SenderSlots } from '../scheduler/sender-slots.ts';
+import type { PackGate } from './pack-gate.ts';
 import { readForSending } from './read-for-sending.ts';
 import type { DescriptorCache, OutgoingPiece, ReadDeps, WantedPiece } from './read-for-sending.ts';
 import type { TrafficCounts } from './traffic-counts.ts';
@@ -15,6 +16,7 @@ export interface ServeDeps extends ReadDeps {
   readonly descriptors: DescriptorCache;
   readonly pacer: UploadPacer;
   readonly traffic: TrafficCounts;
+  readonly gate: PackGate;
 }
 
 /** An answer with a piece: counted as it leaves, its buffer back when it has left. */
@@ -72,8 +74,9 @@ export function servePieces(
     admit?.();
   };
   const serve = async (request: Request, how: Pick<WantedPiece, 'takesFrames' | 'check'>): Promise<Answer> => {
-    const { pack, piece, mask } = decodeGetPiece(request.bytes);
+    const { pack, piece, mask, proof } = decodeGetPiece(request.bytes);
     const absent = encodePieceRefusal({ kind: 'absent' });
+    if (!deps.gate.admits(pack, request.peer, proof)) return absent;
     const descriptor = await deps.descriptors.find(pack, request);
     if (!descriptor || piece >= descriptor.pieceCount || (mask & ~fullMask(descriptor, piece)) !== 0) return absent;
     const id = (lastRequest += 1);
@@ -95,11 +98,11 @@ export function servePieces(
     return absent;
   };
   const stops = [
-    deps.network.handle(protocols.uncheckedPiece, { maxRequestBytes: 64 }, (request) =>
+    deps.network.handle(protocols.uncheckedPiece, { maxRequestBytes: GET_PIECE_BYTES }, (request) =>
       serve(request, { takesFrames: true, check: 'never' }),
     ),
     // Who asks for a checked piece may have had a bad one just now: that it was good a minute ago does not help.
-    deps.network.handle(protocols.piece, { maxRequestBytes: 64 }, (request) =>
+    deps.network.handle(protocols.piece, { maxRequestBytes: GET_PIECE_BYTES }, (request) =>
       serve(request, { takesFrames: true, check: 'always' }),
     ),
     deps.network.handle(protocols.plainPiece, { maxRequestBytes: 64 }, (request) =>

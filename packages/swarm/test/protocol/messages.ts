@@ -13,6 +13,7 @@ import fc from 'fast-check';
 import { decodeBulkAsk, decodeBulkOffer, encodeBulkAsk, encodeBulkOffer } from '../../src/protocol/bulk-offer.ts';
 import type { PeerId } from '../../src/ports/network.ts';
 import { decodeAsk, decodeAskAnswer, encodeAsk, encodeAskRefusal, encodeGivenHead } from '../../src/protocol/ask.ts';
+import type { AskedPack } from '../../src/protocol/ask.ts';
 import {
   decodeBlobAnswer,
   decodeGetBlob,
@@ -68,6 +69,8 @@ export interface MessageKind {
   readonly arbitrary: fc.Arbitrary<unknown>;
   readonly encode: (message: never) => Uint8Array;
   readonly decode: (bytes: Uint8Array) => unknown;
+  /** What a message means whose last field, which may be missing, is cut off. */
+  readonly withoutEnd: ((message: never) => unknown) | undefined;
 }
 
 const kind = <T>(
@@ -75,7 +78,14 @@ const kind = <T>(
   arbitrary: fc.Arbitrary<T>,
   encode: (message: T) => Uint8Array,
   decode: (bytes: Uint8Array) => unknown,
-): MessageKind => ({ name, arbitrary, encode: encode as MessageKind['encode'], decode });
+  withoutEnd?: (message: T) => unknown,
+): MessageKind => ({
+  name,
+  arbitrary,
+  encode: encode as MessageKind['encode'],
+  decode,
+  withoutEnd: withoutEnd as MessageKind['withoutEnd'],
+});
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const packArb = bytes32.map(packIdFrom);
@@ -131,6 +141,12 @@ const budgetAnswerArb = fc.record({
   keepReads: fc.oneof(fc.constant(Infinity), fc.integer({ min: 100, max: 1000 })),
   budget: fc.record({ bytesPerSecond: limitArb, reads: limitArb }),
 });
+const provenPackArb: fc.Arbitrary<AskedPack> = fc.record({ pack: packArb, need: setArb, have: setArb, proof: bytes32 });
+/** Private packs before, after and between others. */
+function uniquePacks([first, ...rest]: readonly [AskedPack, AskedPack[], AskedPack[]]): AskedPack[] {
+  const packs = [...rest.flat().slice(0, 2), first, ...rest.flat().slice(2)];
+  return packs.filter(({ pack }, i) => packs.findIndex((other) => other.pack === pack) === i);
+}
 const askedPacksArb = fc.uniqueArray(fc.record({ pack: packArb, need: setArb, have: setArb }), {
   maxLength: 4,
   selector: (asked) => asked.pack,
@@ -205,6 +221,13 @@ export const messageKinds: readonly MessageKind[] = [
   ),
   kind('request for a piece', pieceArb, encodeGetPiece, decodeGetPiece),
   kind(
+    'request for a piece of a private pack',
+    fc.tuple(pieceArb, bytes32).map(([piece, proof]) => ({ ...piece, proof })),
+    encodeGetPiece,
+    decodeGetPiece,
+    ({ pack, piece, mask }) => ({ pack, piece, mask }),
+  ),
+  kind(
     'piece',
     fc.tuple(encodingArb, bodyArb).map(([encoding, body]) => ({ kind: 'piece' as const, encoding, body })),
     ({ encoding, body }) => joined(encodePieceHead(encoding), body),
@@ -227,6 +250,16 @@ export const messageKinds: readonly MessageKind[] = [
     }),
     encodeAsk,
     decodeAsk,
+  ),
+  kind(
+    'ask that names private packs',
+    fc.record({
+      packs: fc.tuple(provenPackArb, askedPacksArb, fc.array(provenPackArb, { maxLength: 2 })).map(uniquePacks),
+      distrusts: fc.array(peerArb, { maxLength: 3 }),
+    }),
+    encodeAsk,
+    decodeAsk,
+    ({ packs, distrusts }) => ({ packs: packs.map((asked) => ({ ...asked, proof: undefined })), distrusts }),
   ),
   kind(
     'given piece',
@@ -253,6 +286,7 @@ export const messageKinds: readonly MessageKind[] = [
     'request for a blob',
     fc.oneof(
       fc.record({ id: bytes32, insists: fc.boolean() }),
+      fc.record({ id: bytes32, insists: fc.boolean(), proof: bytes32 }),
       fc.record({ id: bytes32, insists: fc.boolean(), ticket: fc.uint8Array({ maxLength: 320 }) }),
     ),
     encodeGetBlob,

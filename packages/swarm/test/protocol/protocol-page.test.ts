@@ -9,10 +9,11 @@ import { memberRollDefaults } from '../../src/budget/member-roll.ts';
 import { PURSE_BURST_BYTES } from '../../src/budget/purse.ts';
 import { swarmDefaults } from '../../src/options.ts';
 import { decodeBulkOffer, encodeBulkOffer } from '../../src/protocol/bulk-offer.ts';
+import { decodeAsk, encodeAsk } from '../../src/protocol/ask.ts';
 import { decodeGetPiece, encodeGetPiece } from '../../src/protocol/get-piece.ts';
 import { decodeImagesMessage, encodeImagesMessage } from '../../src/protocol/images-message.ts';
 import { decodeMemberRecord, encodeMemberRecord } from '../../src/protocol/member-record.ts';
-import { readPieceSet, writePieceSet } from '../../src/protocol/piece-set.ts';
+import { emptyPieceSet, readPieceSet, writePieceSet } from '../../src/protocol/piece-set.ts';
 import { protocolLimits } from '../../src/protocol/protocol-limits.ts';
 import { protocols, topics } from '../../src/protocol/protocol-names.ts';
 import type { RegiveReason } from '../../src/scheduler/ledger-events.ts';
@@ -163,6 +164,23 @@ test('its examples are what the code makes of them', () => {
   const request = decodeGetPiece(bytesOf('get-piece'));
   expect(request).toEqual({ pack: packIdFrom(new Uint8Array(32).fill(1)), piece: 7, mask: 0b101 });
   expect(hex(encodeGetPiece(request))).toBe(example('get-piece'));
+
+  const proven = decodeGetPiece(bytesOf('get-private-piece'));
+  expect(proven).toEqual({ ...request, proof: new Uint8Array(32).fill(2) });
+  expect(hex(encodeGetPiece(proven))).toBe(example('get-private-piece'));
+
+  const first = { whole: Uint8Array.of(1), partial: [] };
+  const ask = decodeAsk(bytesOf('ask'));
+  expect(ask.packs).toEqual([
+    { pack: packIdFrom(new Uint8Array(32).fill(1)), need: first, have: emptyPieceSet },
+    {
+      pack: packIdFrom(new Uint8Array(32).fill(3)),
+      need: first,
+      have: emptyPieceSet,
+      proof: new Uint8Array(32).fill(2),
+    },
+  ]);
+  expect(hex(encodeAsk(ask))).toBe(example('ask'));
 });
 
 test('rendezvous hashing gives the numbers of the page', () => {

@@ -7,7 +7,7 @@ import {
   publicDomain,
   sealPiece,
 } from '@quarry/content';
-import type { FetchReport, PackDescriptor, PackStore, PackWant, Signer } from '@quarry/content';
+import type { Domain, FetchReport, PackDescriptor, PackStore, PackWant, Signer } from '@quarry/content';
 import { createMemoryImageCatalog, createMemoryPackStore } from '@quarry/content/memory';
 import type { MemoryImageCatalog } from '@quarry/content/memory';
 import { createSeededRandom, createVirtualClock, silentLogger } from '@quarry/runtime';
@@ -34,14 +34,15 @@ export interface TestPack {
   readonly bytes: Uint8Array;
 }
 
-export function makePack(chunks: number, seed: number): TestPack {
+export function makePack(chunks: number, seed: number, domain: Domain = publicDomain): TestPack {
   const bytes = createSeededRandom(seed).bytes(chunks * CHUNK_BYTES);
   const digests = new Uint8Array(chunks * 32);
   for (let i = 0; i < chunks; i += 1) {
     digests.set(digestOf(bytes.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)), i * 32);
   }
   const lengths = Array.from({ length: chunks }, () => CHUNK_BYTES);
-  return { descriptor: createPackDescriptor({ domain: publicDomain, digests, lengths }), bytes };
+  const salt = domain === publicDomain ? undefined : new Uint8Array(32).fill(seed);
+  return { descriptor: createPackDescriptor({ domain, digests, lengths, salt }), bytes };
 }
 
 export interface TestNode {
