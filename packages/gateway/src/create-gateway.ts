@@ -1,7 +1,8 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { errorCode, isCodedError, type Clock, type Logger, type Random } from '@quarry/runtime';
-import { callerOf, type Exchange, type Handler, type HandlerDeps } from './exchange.ts';
+import { createDeleteImage } from './delete-image.ts';
+import { callerOf, type Exchange, type Handler } from './exchange.ts';
 import { answerError, createForward, failureStatus } from './forward.ts';
 import { GatewayError } from './gateway-error.ts';
 import { gatewayDefaults, type GatewayNumbers } from './options.ts';
@@ -9,6 +10,8 @@ import type { ImageService } from './ports/image-service.ts';
 import type { GatewayObserver } from './ports/observer.ts';
 import { createServeFile } from './read/serve-file.ts';
 import { route, type Route } from './route.ts';
+import type { Spool } from './upload/spool.ts';
+import { createTakeUpload, type TakeUploadDeps } from './upload/take-upload.ts';
 import { createUpstream, type UpstreamOptions } from './upstream.ts';
 
 export interface GatewayDeps {
@@ -17,6 +20,8 @@ export interface GatewayDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly observer: GatewayObserver;
+  /** Where uploads are kept until Glance has taken them; without one they stream. See openSpool. */
+  readonly spool?: Spool | undefined;
 }
 
 export interface GatewayOptions extends Partial<GatewayNumbers> {
@@ -105,9 +110,15 @@ export function createGateway(deps: GatewayDeps, options: GatewayOptions): Gatew
   };
 }
 
-function createHandlers(deps: HandlerDeps): Readonly<Record<Route['kind'], Handler>> {
+function createHandlers(deps: TakeUploadDeps): Readonly<Record<Route['kind'], Handler>> {
   const forward = createForward(deps);
-  return { show: forward, 'file-get': createServeFile(deps), 'file-put': forward, delete: forward, other: forward };
+  return {
+    show: forward,
+    'file-get': createServeFile(deps),
+    'file-put': createTakeUpload(deps),
+    delete: createDeleteImage(deps),
+    other: forward,
+  };
 }
 
 /** Runs a handler; what it could not answer is answered here, or cut where an answer has begun: never ended as if it were whole. */

@@ -12,3 +12,5 @@ export type * from './ports/image-service.ts';
 export type * from './ports/observer.ts';
 export { createGateway } from './create-gateway.ts';
 export type { Gateway, GatewayDeps, GatewayOptions, ListenAt } from './create-gateway.ts';
+export { openSpool } from './upload/spool.ts';
+export type { Spool, SpoolFile, SpoolOptions } from './upload/spool.ts';

@@ -8,6 +8,18 @@ export const gatewayDefaults: Readonly<
     | 'retryMs'
     | 'minImageBytes'
     | 'teeBytes'
+    | 'showMs'
+    | 'continueMs'
+    | 'clientIdleMs'
+    | 'uploadAnswerMs'
+    | 'drainMs'
+    | 'publishMs'
+    | 'seedAheadBytes'
+    | 'seedGraceMs'
+    | 'seedShare'
+    | 'spoolRetryMs'
+    | 'spoolFirstDelayMs'
+    | 'spoolMaxDelayMs'
     | 'maxRecordBytes'
     | 'maxDiscardedBytes'
     | 'maxHeaderBytes'
@@ -32,6 +44,30 @@ export const gatewayDefaults: Readonly<
   minImageBytes: 2 ** 20,
   /** What a download may be ahead of the ingest that it feeds; an ingest further behind is given up. */
   teeBytes: 64 * 2 ** 20,
+  /** How long Glance may take to say what an image is that is to be filled or deleted, before that goes on without the answer. */
+  showMs: 10_000,
+  /** How long Glance may keep silent before it is sent an upload's data all the same (RFC 9110, 10.1.1): some servers never say `100 Continue`. */
+  continueMs: 1_000,
+  /** How long a client may send nothing in the middle of its upload; as long as Glance itself waits (client_socket_timeout). */
+  clientIdleMs: 900_000,
+  /** How long Glance may take to answer an upload that it has wholly got. Stores that copy or cut it up take minutes. */
+  uploadAnswerMs: 1_800_000,
+  /** How long a client may send on without looking at its answer when the gateway closes; at other times it may until it is done. */
+  drainMs: 20_000,
+  /** How long the answer to an upload waits for its chunks to be published: Nova may have the image fetched elsewhere at once. */
+  publishMs: 2_000,
+  /** What an upload may be ahead of the ingest that it feeds, in memory. */
+  seedAheadBytes: 16 * 2 ** 20,
+  /** How long that ingest may hold the upload up in all, besides its share. */
+  seedGraceMs: 2_000,
+  /** The share of an upload's time that its ingest may take: the upload keeps 0.8 of its speed. */
+  seedShare: 0.2,
+  /** How long a spooled upload is tried again where Glance cannot be reached, breaks off, or answers 503. */
+  spoolRetryMs: 600_000,
+  /** Upper end of the first pause between two tries; doubles each time. */
+  spoolFirstDelayMs: 500,
+  /** Its largest. */
+  spoolMaxDelayMs: 10_000,
   /** Largest record of an image that is read; Glance's is about 1 KiB. */
   maxRecordBytes: 2 ** 20,
   /** Of an answer that nobody wants, what is read so that its connection can be used again; one that is longer is broken off. */

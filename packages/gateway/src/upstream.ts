@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { errorCode, type Clock } from '@quarry/runtime';
 import { GatewayError, type GatewayErrorCode } from './gateway-error.ts';
 import { endToEndHeaders, findHeader, type RawHeaders } from './headers.ts';
+import { holdWriteErrors } from './hold-write-errors.ts';
 import { gatewayDefaults, type GatewayNumbers } from './options.ts';
 import { sendBody } from './send-body.ts';
 import { createStallWatch } from './stall-watch.ts';
@@ -81,7 +82,10 @@ export function createUpstream(deps: { readonly clock: Clock }, options: Upstrea
   const common = { ...tls, maxSockets: Infinity, noDelay: true, highWaterMark: gatewayDefaults.socketBufferBytes };
   const kept = new Agent({ ...common, keepAlive: true, maxFreeSockets, scheduling: 'lifo' });
   // What must not be sent twice gets a connection of its own: a kept one may just be closed by the other side, and nobody could tell what arrived.
-  const fresh = new Agent({ ...common, keepAlive: false });
+  // Not one that says `Connection: close`: a server that answers in the middle of a body would then close on what it has not read, and the reset that
+  // follows can overtake its answer.
+  const fresh = new Agent({ ...common, keepAlive: true });
+  fresh.maxFreeSockets = 0; // as an option 0 counts for none given
   const closing = new AbortController();
 
   const send = ({ method, path, rawHeaders, body, signal, onContinue }: UpstreamRequest, agent: http.Agent) =>
@@ -132,6 +136,7 @@ export function createUpstream(deps: { readonly clock: Clock }, options: Upstrea
       closing.signal.addEventListener('abort', onAbort, { once: true });
 
       sent.on('socket', (socket) => {
+        if (body !== undefined) holdWriteErrors(socket, clock, stallMs); // it is of this request alone
         const ready = (): void => {
           isConnected = true;
           // Others may take as long as they like to be carried out; only a body that is not accepted is a stall.
@@ -146,7 +151,11 @@ export function createUpstream(deps: { readonly clock: Clock }, options: Upstrea
         answered = answer;
         watch.close();
         answer.on('error', () => {}); // whoever reads it hears of it as well; nobody need
-        answer.once('close', stop);
+        answer.once('close', () => {
+          stop();
+          // Who has answered in the middle of the body may not read on: whoever waits for that is freed.
+          if (!sent.writableEnded) sent.destroy();
+        });
         settle(() => resolve(answerOf(answer)));
       });
       sent.on('error', (error) => {
