@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 
 import nova.conf
@@ -26,7 +27,6 @@ from nova import objects
 from nova.virt import images
 
 CONF = nova.conf.CONF
-CONF([], default_config_files=[], default_config_dirs=[])
 objects.register_all()
 IMAGE_API = glance.API()
 
@@ -94,12 +94,21 @@ def plain(value):
     return json.loads(json.dumps(value, default=str))
 
 
+def configure(command):
+    sections = {'glance': {'endpoint_override': command['endpoint']}}
+    for name, options in command.get('config', {}).items():
+        sections.setdefault(name, {}).update(options)
+    with tempfile.NamedTemporaryFile('w', suffix='.conf') as conf:
+        for name, options in sections.items():
+            conf.write('[%s]\n' % name)
+            conf.writelines('%s = %s\n' % option for option in options.items())
+        conf.flush()
+        CONF([], default_config_files=[conf.name], default_config_dirs=[])
+
+
 def answer_of(command):
-    CONF.set_override('endpoint_override', command['endpoint'], 'glance')
-    for group, options in command.get('config', {}).items():
-        for name, value in options.items():
-            CONF.set_override(name, value, group)
     try:
+        configure(command)
         result = COMMANDS[command['do']](context_of(command['identity']), command)
         return {'id': command['id'], 'result': plain(result)}
     except Exception as e:
