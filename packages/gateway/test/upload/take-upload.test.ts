@@ -1,72 +1,24 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
-import { silentLogger, systemClock, systemRandom } from '@quarry/runtime';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createGateway, type Gateway, type GatewayObserver, type GatewayOptions } from '../../src/index.ts';
-import { createTakingImages, type TakingImages } from './support/taking-images.ts';
-import { startUploadGlance, takes, type UploadGlance } from './support/upload-glance.ts';
-import { uploadLikeNova } from './support/upload-like-nova.ts';
+import { afterEach, describe, expect, test } from 'vitest';
+import { takes } from './support/upload-glance.ts';
+import { blocks, startUploadGateway, type UploadGateway } from './support/upload-gateway.ts';
 
 const MIB = 2 ** 20;
-type Uploaded = Parameters<GatewayObserver['uploaded']>[0];
 
-let glance: UploadGlance;
-let images: TakingImages;
-let gateway: Gateway;
-let url: string;
-let uploads: Uploaded[];
-let onUploaded: () => void;
+let running: UploadGateway;
 
-async function open(options: Partial<GatewayOptions> = {}): Promise<void> {
-  const observer: GatewayObserver = {
-    answered: () => {},
-    served: () => {},
-    uploaded(entry) {
-      uploads.push(entry);
-      onUploaded();
-    },
-  };
-  gateway = createGateway(
-    { images, observer, clock: systemClock, random: systemRandom, logger: silentLogger },
-    { glance: { url: glance.url }, continueMs: 100, ...options },
-  );
-  const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
-  url = `http://127.0.0.1:${port}`;
+async function open(options: Parameters<typeof startUploadGateway>[0] = {}): Promise<UploadGateway> {
+  running = await startUploadGateway(options);
+  return running;
 }
 
-beforeEach(async () => {
-  glance = await startUploadGlance();
-  images = createTakingImages();
-  uploads = [];
-  onUploaded = () => {};
-});
-
-afterEach(async () => {
-  await gateway.close({ graceMs: 0 });
-  await glance.stop();
-});
-
-/** The next upload's end, seeded or not. */
-function uploaded(): Promise<Uploaded> {
-  const [first] = uploads;
-  if (first) return Promise.resolve(first);
-  return new Promise((resolve) => {
-    onUploaded = () => resolve(uploads[0] as Uploaded);
-  });
-}
-
-function* blocks(bytes: number, blockBytes = 65_536): Generator<Buffer> {
-  for (let at = 0; at < bytes; at += blockBytes) yield Buffer.alloc(Math.min(blockBytes, bytes - at), (at >> 16) + 1);
-}
-
-function put(id: string, bytes: number, headers: Record<string, string> = {}) {
-  return uploadLikeNova({ url, path: `/v2/images/${id}/file`, headers, bytes: blocks(bytes) });
-}
+afterEach(() => running.close());
 
 describe('an upload', () => {
   test('goes to Glance and, once Glance shows the same hash, into the chunks of this host', async () => {
-    await open();
+    const { glance, images, uploaded, put } = await open();
     const base = '9a4d0f8e-0d53-4a86-8d1e-6a1f4a2f9b77';
     const { id } = glance.add({ base_image_ref: base, instance_uuid: 'i-1' });
     const answer = await put(id, 5 * MIB + 7, { 'X-Auth-Token': 'secret', 'x-openstack-image-size': '77' });
@@ -97,7 +49,7 @@ describe('an upload', () => {
   });
 
   test('with a length is sent with that length', async () => {
-    await open();
+    const { glance, images, url } = await open();
     const { id } = glance.add();
     const request = http.request(`${url}/v2/images/${id}/file`, {
       method: 'PUT',
@@ -112,7 +64,7 @@ describe('an upload', () => {
   });
 
   test('that Nova aborts leaves nothing, and Glance sees that it broke off', async () => {
-    await open();
+    const { glance, images, url, uploaded } = await open();
     const record = glance.add();
     const { id } = record;
     const brokenOff = new Promise<unknown>((resolve) => {
@@ -131,7 +83,7 @@ describe('an upload', () => {
   test.for([401, 403, 404, 409, 415] as const)(
     'that Glance refuses on its headers with %i ends so, with nothing read',
     async (status) => {
-      await open();
+      const { glance, images, uploaded, put } = await open();
       const { id } = glance.add();
       glance.puts = [
         (scene) => {
@@ -158,7 +110,7 @@ describe('an upload', () => {
   ] as const)(
     'that Glance refuses with %s, which would make Nova send its file again, ends with 502',
     async ([, status, headers]) => {
-      await open();
+      const { glance, put } = await open();
       const { id } = glance.add();
       glance.puts = [(scene) => scene.answer(status)];
       const answer = await put(id, 4 * MIB, headers);
@@ -174,7 +126,7 @@ describe('an upload', () => {
     ['413 in the middle', 413, 2 * MIB],
     ['500 in the middle', 500, 2 * MIB],
   ] as const)('that Glance refuses with %s ends so, and nothing remains', async ([, status, afterBytes]) => {
-    await open();
+    const { glance, images, uploaded, put } = await open();
     const { id } = glance.add();
     glance.puts = [
       async (scene) => {
@@ -189,7 +141,7 @@ describe('an upload', () => {
   });
 
   test('that Glance refuses in the middle with 413, and does not read on, ends so', async () => {
-    await open();
+    const { glance, put } = await open();
     const { id } = glance.add();
     glance.puts = [
       async (scene) => {
@@ -201,7 +153,7 @@ describe('an upload', () => {
   });
 
   test('that Glance breaks off in the middle ends with 502, never with a reset', async () => {
-    await open();
+    const { glance, images, uploaded, put } = await open();
     const { id } = glance.add();
     glance.puts = [
       async (scene) => {
@@ -216,14 +168,14 @@ describe('an upload', () => {
   });
 
   test('that nobody can take, because Glance is down, ends with 502 and not with what Nova tries again on', async () => {
-    await open();
+    const { glance, put } = await open();
     const { id } = glance.add();
     await glance.stop();
     expect((await put(id, 4 * MIB)).status).toBe(502);
   });
 
   test('that Glance does not go on reading ends with 504', async () => {
-    await open({ stallMs: 200 });
+    const { glance, images, put } = await open({ stallMs: 200 });
     const { id } = glance.add();
     glance.puts = [(scene) => void scene.read(MIB)];
     expect((await put(id, 64 * MIB)).status).toBe(504);
@@ -231,7 +183,7 @@ describe('an upload', () => {
   });
 
   test('that Glance has and does not answer ends with 504', async () => {
-    await open({ uploadAnswerMs: 100 });
+    const { glance, uploaded, put } = await open({ uploadAnswerMs: 100 });
     const { id } = glance.add();
     glance.puts = [(scene) => void scene.read()];
     expect((await put(id, MIB)).status).toBe(504);
@@ -239,7 +191,7 @@ describe('an upload', () => {
   });
 
   test('that Glance says it took before it had it all is no success', async () => {
-    await open();
+    const { glance, images, put } = await open();
     const { id } = glance.add();
     glance.puts = [
       async (scene) => {
@@ -252,7 +204,7 @@ describe('an upload', () => {
   });
 
   test('reaches a Glance that does not know 100-continue all the same', async () => {
-    await open();
+    const { glance, images, put } = await open();
     const { id } = glance.add();
     glance.puts = [(scene) => scene.answer(417), takes];
     expect((await put(id, MIB)).status).toBe(204);
@@ -264,7 +216,7 @@ describe('an upload', () => {
   });
 
   test('reaches a Glance that never says 100 Continue', async () => {
-    await open({ continueMs: 20 });
+    const { glance, put } = await open({ continueMs: 20 });
     const { id } = glance.add();
     glance.puts = [
       async (scene) => {
@@ -276,7 +228,7 @@ describe('an upload', () => {
   });
 
   test('of an image that Glance does not show goes through, and is not seeded', async () => {
-    await open();
+    const { glance, images, put } = await open();
     const { id } = glance.add();
     glance.onShow = (response) => {
       response.writeHead(403, { 'Content-Type': 'text/html' }).end();
@@ -287,7 +239,7 @@ describe('an upload', () => {
   });
 
   test('goes through where Glance does not say in time what the image is', async () => {
-    await open({ showMs: 50 });
+    const { glance, images, put } = await open({ showMs: 50 });
     const { id } = glance.add();
     glance.onShow = () => true;
     expect((await put(id, MIB)).status).toBe(204);
@@ -303,7 +255,7 @@ describe('the ingest of an upload', () => {
     ['no hash', { os_hash_value: null }],
     ['another owner', { owner: 'project-2' }],
   ] as const)('is not published where Glance shows %s', async ([, fields]) => {
-    await open();
+    const { glance, images, uploaded, put } = await open();
     const record = glance.add();
     glance.onShow = (response) => {
       const shown = record.status === 'queued' ? record : { ...record, ...fields };
@@ -316,7 +268,7 @@ describe('the ingest of an upload', () => {
   });
 
   test('learns which hash Glance makes', async () => {
-    await open();
+    const { glance, images, put } = await open();
     glance.puts = [
       async (scene) => {
         const body = await scene.read();
@@ -332,7 +284,7 @@ describe('the ingest of an upload', () => {
   });
 
   test('that fails harms nobody', async () => {
-    await open();
+    const { glance, images, uploaded, put } = await open();
     const { id } = glance.add();
     images.onBlock = (seenBytes) => {
       if (seenBytes > MIB) throw new Error('the disk is full');
@@ -343,7 +295,7 @@ describe('the ingest of an upload', () => {
   });
 
   test('that hangs is left behind', async () => {
-    await open({ seedAheadBytes: MIB, seedGraceMs: 50, publishMs: 50 });
+    const { glance, images, uploaded, put } = await open({ seedAheadBytes: MIB, seedGraceMs: 50, publishMs: 50 });
     const { id } = glance.add();
     let resume = (): void => {};
     const hanging = new Promise<void>((resolve) => {
@@ -358,7 +310,7 @@ describe('the ingest of an upload', () => {
   });
 
   test('that needs longer than the answer may wait is published after it', async () => {
-    await open({ publishMs: 20 });
+    const { glance, images, uploaded, put } = await open({ publishMs: 20 });
     const { id } = glance.add();
     let resume = (): void => {};
     const hanging = new Promise<void>((resolve) => {
@@ -374,7 +326,7 @@ describe('the ingest of an upload', () => {
 });
 
 describe('a client that waits for 100 Continue', () => {
-  function waiting(id: string): http.ClientRequest {
+  function waiting(url: string, id: string): http.ClientRequest {
     const headers = { 'Content-Length': MIB, Expect: '100-continue' };
     const request = http.request(`${url}/v2/images/${id}/file`, { method: 'PUT', headers });
     request.on('continue', () => request.end(Buffer.alloc(MIB, 3)));
@@ -382,9 +334,9 @@ describe('a client that waits for 100 Continue', () => {
   }
 
   test('is told to go on when Glance is', async () => {
-    await open();
+    const { glance, url } = await open();
     const { id } = glance.add();
-    const request = waiting(id);
+    const request = waiting(url, id);
     request.flushHeaders();
     const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
     answer.resume();
@@ -392,10 +344,10 @@ describe('a client that waits for 100 Continue', () => {
   });
 
   test.for([401, 503] as const)('gets a %i as it is: it still has its file', async (status) => {
-    await open();
+    const { glance, url } = await open();
     const { id } = glance.add();
     glance.puts = [(scene) => scene.answer(status)];
-    const request = waiting(id);
+    const request = waiting(url, id);
     request.flushHeaders();
     const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
     answer.resume();
@@ -406,7 +358,7 @@ describe('a client that waits for 100 Continue', () => {
 
 describe('a gateway that closes', () => {
   test('lets an upload end', async () => {
-    await open();
+    const { glance, images, gateway, put } = await open();
     const { id } = glance.add();
     const answer = put(id, 8 * MIB);
     while (images.begun.length === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -416,7 +368,7 @@ describe('a gateway that closes', () => {
   });
 
   test('answers 502 to one that takes too long, and hears its client out', async () => {
-    await open();
+    const { glance, images, gateway, put } = await open();
     const { id } = glance.add();
     glance.puts = [(scene) => void scene.read(MIB)];
     const answer = put(id, 64 * MIB);

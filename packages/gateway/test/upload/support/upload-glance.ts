@@ -22,8 +22,8 @@ export interface PutScene {
   readonly record: UploadRecord;
   /** Says `100 Continue` where it was asked for, and reads so much of the body, or all; more may be thrown away. Rejects where it breaks off. */
   read(maxBytes?: number): Promise<Buffer>;
-  /** Reads all, keeps it, and answers 204. */
-  take(): Promise<void>;
+  /** Reads all, keeps it, and answers 204, or does `then` in its place. */
+  take(then?: () => void): Promise<void>;
   /** Answers without a look at the body. */
   answer(status: number, headers?: Record<string, string>): void;
   /** Breaks the connection with a reset. */
@@ -74,7 +74,7 @@ export async function startUploadGlance(): Promise<UploadGlance> {
         }
         return Buffer.concat(blocks);
       },
-      async take() {
+      async take(then = () => scene.answer(204)) {
         const body = await scene.read().catch((error: unknown) => {
           record.status = 'queued'; // as Glance does when a client leaves
           throw error;
@@ -84,7 +84,7 @@ export async function startUploadGlance(): Promise<UploadGlance> {
         record.size = body.length;
         record.os_hash_algo = 'sha512';
         record.os_hash_value = createHash('sha512').update(body).digest('hex');
-        scene.answer(204);
+        then();
       },
       answer(status, headers = {}) {
         const body = status === 204 ? '' : `<html>${status}</html>`;
