@@ -1,5 +1,14 @@
 import { decodeManifest, decodePackDescriptor, idBytes, limits, makePackProof } from '@quarry/content';
-import type { ImageCatalog, ImageKey, ImageRecord, Manifest, PackDescriptor, PackId, PackStore } from '@quarry/content';
+import type {
+  ImageCatalog,
+  ImageKey,
+  ImageRecord,
+  Manifest,
+  ManifestId,
+  PackDescriptor,
+  PackId,
+  PackStore,
+} from '@quarry/content';
 import type { Signer, Swarm } from '@quarry/content';
 import { createBufferBank, createRateLimit, createSingleFlight, shuffled } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
@@ -11,6 +20,7 @@ import { isOtherZone } from './membership/neighbours.ts';
 import { swarmOptions } from './options.ts';
 import type { ChosenSwarmOptions } from './options.ts';
 import type { Network, PeerId } from './ports/network.ts';
+import type { HoldAnswer, HoldState } from './protocol/hold.ts';
 import { protocols } from './protocol/protocol-names.ts';
 import type { Role } from './scheduler/fetch-events.ts';
 import { createLinkPace } from './scheduler/link-pace.ts';
@@ -71,6 +81,21 @@ export interface QuarrySwarm extends Swarm {
    * refuses it for a day. Resolves when the word has left. Another image under the same reference, with another hash, is not meant.
    */
   withdraw(key: ImageKey): Promise<void>;
+  /**
+   * Asks a member to fetch the image and to keep it; it is connected to if need be. Resolves when it has accepted or refused: fetching comes after. Rejects like
+   * Network.request; with SWARM_REFUSED if it is of a build that does not know this, SWARM_TOO_LARGE for a manifest of over 8 MiB.
+   */
+  askToHold(
+    peer: PeerId,
+    image: { readonly record: ImageRecord; readonly manifest: Manifest },
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<HoldAnswer>;
+  /** How far it is with an image that this node has asked it to hold; undefined: it holds it no longer, or has been started again since. */
+  holdStatus(
+    peer: PeerId,
+    manifest: ManifestId,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<HoldState | undefined>;
   /**
    * A read of the origin that no fetch does, within the cluster's origin budget: resolves when this node may have one more under way, at once where there is
    * no budget. Who reads takes the bytes as they come, before he asks the origin for more, and releases. Until then it counts, whether bytes flow or not.
@@ -435,6 +460,14 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     async fetch(wants, fetchOptions) {
       checkOpen();
       return fetcher.fetch(wants, fetchOptions);
+    },
+    async askToHold(peer, image, { signal } = {}) {
+      checkOpen();
+      return images.holding.ask(peer, image, waiting(signal));
+    },
+    async holdStatus(peer, manifest, { signal } = {}) {
+      checkOpen();
+      return images.holding.status(peer, manifest, waiting(signal));
     },
     async openOriginRead({ signal } = {}) {
       checkOpen();

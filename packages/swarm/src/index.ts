@@ -18,6 +18,8 @@ export { parsePeerId, peerOfPublicKey, publicKeyOfPeer } from './network/peer-id
 export type { Traffic } from './network/traffic.ts';
 export { createSwarm } from './create-swarm.ts';
 export type { QuarrySwarm, SwarmDeps, SwarmMember } from './create-swarm.ts';
+export type { HoldRequest } from './images/holding.ts';
+export type { HoldAnswer, HoldState } from './protocol/hold.ts';
 export type { ImagesOptions } from './images/images-options.ts';
 export type { MayIssue } from './images/serve-tickets.ts';
 export { swarmDefaults } from './options.ts';

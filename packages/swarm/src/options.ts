@@ -1,6 +1,7 @@
 import { budgetDefaults } from './budget/budget-events.ts';
 import type { BudgetOptions } from './budget/budget-events.ts';
 import type { ImageKey, ImageRef } from '@quarry/content';
+import type { HoldingOptions } from './images/holding.ts';
 import { imagesDefaults } from './images/images-options.ts';
 import type { ImagesOptions } from './images/images-options.ts';
 import type { MayIssue } from './images/serve-tickets.ts';
@@ -85,6 +86,10 @@ export interface SwarmOptions {
   readonly trustsSigner: ((publicKey: Uint8Array) => boolean) | undefined;
   /** An image of this node was withdrawn, here or elsewhere: its records should go. Told again when it comes again. Must not throw. */
   readonly onWithdrawn: (ref: ImageRef, key: ImageKey) => void;
+  /** Another member asks this node to fetch an image and to keep it. Default: refuses. */
+  readonly onHold: HoldingOptions['onHold'];
+  /** How far this node is with an image that it accepted to hold. Default: it holds none. */
+  readonly holdState: HoldingOptions['holdState'];
   /** Called when a peer is banned, so that it can be remembered over restarts. */
   readonly onBanned: (peer: PeerId, reason: string) => void;
 }
@@ -138,6 +143,8 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   mayIssue: async () => true,
   trustsSigner: undefined,
   onWithdrawn: () => {},
+  onHold: () => ({ kind: 'refused' as const, reason: 'this node holds no images for others' }),
+  holdState: () => undefined,
   onBanned: () => {},
 });
 

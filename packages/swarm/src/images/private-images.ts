@@ -9,6 +9,8 @@ import { findRecords, latestFirst } from '../transfer/find-records.ts';
 import type { LookupDeps } from '../transfer/lookup.ts';
 import { createAskBounds } from './ask-bounds.ts';
 import { findWithKey } from './find-with-key.ts';
+import { createHolding } from './holding.ts';
+import type { Holding, HoldingOptions } from './holding.ts';
 import { createImageNews } from './image-news.ts';
 import type { ImageNewsKeeper } from './image-news.ts';
 import type { ImagesOptions } from './images-options.ts';
@@ -33,7 +35,7 @@ export interface PrivateImagesDeps {
   readonly roleOf: (peer: PeerId) => Role | undefined;
 }
 
-export interface PrivateImagesOptions {
+export interface PrivateImagesOptions extends HoldingOptions {
   readonly role: Role;
   readonly images: ImagesOptions;
   readonly mayIssue: MayIssue;
@@ -59,6 +61,7 @@ export interface PrivateImages {
   ticketFor(manifest: ManifestId): KeptTicket | undefined;
   readonly rights: ManifestRights;
   withdraw(key: ImageKey): Promise<void>;
+  readonly holding: Pick<Holding, 'ask' | 'status'>;
   readonly figures: ImageNewsKeeper['figures'];
 }
 
@@ -105,6 +108,8 @@ export function createPrivateImages(deps: PrivateImagesDeps, options: PrivateIma
     return locator !== undefined && key !== undefined && news.isGone(locator, imageSecret(key));
   };
 
+  const { connect, ban } = deps.lookups;
+  const holding = createHolding({ network, clock, logger, connect, isGone, admits, ban }, options);
   /** The public records and the private one; of two lookups of which one has found something the other is not waited for much longer. */
   const findBoth = async (key: ImageKey, waiting: LookupWaiting): Promise<readonly ImageRecord[]> => {
     const locator = imageLocator(key);
@@ -138,17 +143,20 @@ export function createPrivateImages(deps: PrivateImagesDeps, options: PrivateIma
 
   return {
     rights,
+    holding,
     async start(signal) {
       if (signer) {
         const serving = { network, catalog, clock, random, logger, signer, index, news, admits };
         stops.push(serveTickets({ ...serving, mayIssue: options.mayIssue }, { ...images, role: options.role }));
       }
+      holding.start();
       news.start();
       await index.start(signal);
     },
     stop() {
       index.stop();
       news.stop();
+      holding.stop();
       for (const stop of stops.splice(0)) stop();
     },
     peerReady: (peer) => news.peerReady(peer),

@@ -31,6 +31,7 @@ export interface ProtocolLimits {
   readonly maxImagesNews: number;
   readonly maxImagesBytes: number;
   readonly maxKnownImagesBytes: number;
+  readonly maxHoldBytes: number;
 }
 
 const PIECE_SET_BYTES = 1 + 32 + 2 + limits.maxPiecesPerPack * 3;
@@ -75,4 +76,6 @@ export const protocolLimits: ProtocolLimits = Object.freeze({
   maxImagesNews: 512,
   maxImagesBytes: 512 * (1 + 32 + 32) + 16,
   maxKnownImagesBytes: 512 * (129 + 8 + 1 + 32 + 32) + 16,
+  /** A record and a manifest: of an image of 100 GB however scattered it lies. It is in memory before anybody has decided whether to take it. */
+  maxHoldBytes: 8 * 1024 * 1024,
 });

@@ -20,6 +20,7 @@ export const protocols: Readonly<Record<ProtocolName, string>> = Object.freeze({
   bulk: '/quarry/bulk/1',
   ticket: '/quarry/ticket/1',
   knownImages: '/quarry/images/known/1',
+  hold: '/quarry/hold/1',
 });
 
 export type ProtocolName =
@@ -39,7 +40,8 @@ export type ProtocolName =
   | 'originBudget'
   | 'bulk'
   | 'ticket'
-  | 'knownImages';
+  | 'knownImages'
+  | 'hold';
 
 export const topics: Readonly<Record<'members' | 'haves' | 'images', string>> = Object.freeze({
   members: 'quarry/members/1',

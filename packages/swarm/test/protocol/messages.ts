@@ -1,4 +1,6 @@
 import {
+  createManifestBuilder,
+  fixed64k,
   imageLocatorFrom,
   imageRef,
   manifestIdFrom,
@@ -38,6 +40,7 @@ import {
 } from '../../src/protocol/get-piece.ts';
 import { decodeHavesMessage, encodeHavesMessage } from '../../src/protocol/haves-message.ts';
 import { decodeHelloAnswer, encodeHelloAnswer } from '../../src/protocol/hello.ts';
+import { decodeHoldMessage, decodeHoldReply, encodeHoldMessage, encodeHoldReply } from '../../src/protocol/hold.ts';
 import { decodeImagesMessage, encodeImagesMessage } from '../../src/protocol/images-message.ts';
 import {
   decodeGetKnownImages,
@@ -180,6 +183,16 @@ const someTicket = await signTicket(
   { manifest: manifestIdFrom(new Uint8Array(32)), bearer: '12D3KooWA', expiresAtMs: 1_750_000_060_000 },
   signer,
 );
+const heldImages = await Promise.all(
+  [1, 2].map(async (chunks) => {
+    const builder = createManifestBuilder({ domain: publicDomain, cutter: fixed64k });
+    builder.addZeros(chunks * 65_536);
+    const manifest = builder.build();
+    const { id, domain, imageBytes, hash } = manifest;
+    const fields = { ref: imageRef('a'), domain, imageBytes, hash, manifest: id, publishedAtMs: 5 };
+    return { record: await signImageRecord(fields, signer), manifest };
+  }),
+);
 const newsArb = fc.oneof(
   fc.record({ kind: fc.constant('here' as const), locator: bytes32.map(imageLocatorFrom), ttlMs: fc.nat(3_600_000) }),
   fc.record({ kind: fc.constant('gone' as const), locator: bytes32.map(imageLocatorFrom), voucher: bytes32 }),
@@ -306,6 +319,29 @@ export const messageKinds: readonly MessageKind[] = [
     ),
     encodeTicketAnswer,
     decodeTicketAnswer,
+  ),
+  kind(
+    'request to hold an image',
+    fc.oneof(
+      fc.constantFrom(...heldImages).map((image) => ({ kind: 'hold' as const, ...image })),
+      bytes32.map((id) => ({ kind: 'status' as const, manifest: manifestIdFrom(id) })),
+    ),
+    encodeHoldMessage,
+    decodeHoldMessage,
+  ),
+  kind(
+    'answer about holding an image',
+    fc.oneof(
+      fc.constantFrom({ kind: 'accepted' as const }, { kind: 'absent' as const }),
+      fc.constantFrom('', 'no room', 'x'.repeat(255)).map((reason) => ({ kind: 'refused' as const, reason })),
+      fc.record({
+        kind: fc.constantFrom('fetching' as const, 'complete' as const, 'failed' as const),
+        wantedBytes: sequenceArb,
+        presentBytes: sequenceArb,
+      }),
+    ),
+    encodeHoldReply,
+    decodeHoldReply,
   ),
   kind('images message', fc.array(newsArb, { maxLength: 5 }), encodeImagesMessage, decodeImagesMessage),
   kind('request for what is known of images', sequenceArb, encodeGetKnownImages, decodeGetKnownImages),
