@@ -97,10 +97,12 @@ export function createGateway(deps: GatewayDeps, options: GatewayOptions): Gatew
     async close({ graceMs }) {
       isClosing = true;
       const closed = [...servers].map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-      const cancel = clock.after(graceMs, () => {
+      const cut = (): void => {
         const reason = new GatewayError('GATEWAY_CLOSED', 'the gateway was closed');
         for (const ending of running.keys()) ending.abort(reason);
-      });
+      };
+      const cancel = clock.after(graceMs, cut);
+      if (graceMs <= 0) cut();
       await Promise.allSettled(running.values());
       cancel();
       for (const server of servers) server.closeAllConnections();
