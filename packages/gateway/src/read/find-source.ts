@@ -95,7 +95,7 @@ async function openUntil(
     onProgress,
   }: FindOptions & { readonly lifetime: AbortSignal; readonly onProgress: () => void },
 ): Promise<Found> {
-  await clock.sleep(openAfterMs, { signal });
+  if (openAfterMs > 0) await clock.sleep(openAfterMs, { signal });
   for (;;) {
     const ending = new AbortController();
     const onAbort = (): void => ending.abort(signal.reason);
