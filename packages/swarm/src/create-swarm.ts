@@ -87,7 +87,7 @@ export interface QuarrySwarm extends Swarm {
    */
   askToHold(
     peer: PeerId,
-    image: { readonly record: ImageRecord; readonly manifest: Manifest },
+    image: { readonly record: ImageRecord; readonly manifest: Manifest; readonly withChunks: boolean },
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<HoldAnswer>;
   /** How far it is with an image that this node has asked it to hold; undefined: it holds it no longer, or has been started again since. */

@@ -18,6 +18,8 @@ import { SwarmError } from '../swarm-error.ts';
 export interface HoldRequest {
   readonly record: ImageRecord;
   readonly manifest: Manifest;
+  /** Whether the chunks are wanted as well, or only what says how the image is made: then descriptors are to be kept with the manifest. */
+  readonly withChunks: boolean;
   readonly from: PeerId;
 }
 
@@ -75,7 +77,8 @@ export function createHolding(
     const message = decodeHoldMessage(bytes);
     if (message.kind === 'hold') {
       if (!deps.admits(peer)) return { kind: 'refused', reason: 'asked too often: later' };
-      return decide({ record: message.record, manifest: message.manifest, from: peer });
+      const { record, manifest, withChunks } = message;
+      return decide({ record, manifest, withChunks, from: peer });
     }
     if (!askers.has(nameOf(message.manifest, peer))) return { kind: 'absent' };
     return (await options.holdState(message.manifest)) ?? { kind: 'absent' };
@@ -105,8 +108,8 @@ export function createHolding(
       );
     },
     stop: () => stop(),
-    async ask(peer, { record, manifest }, { signal }) {
-      const reply = await exchange(peer, { kind: 'hold', record, manifest }, signal);
+    async ask(peer, image, { signal }) {
+      const reply = await exchange(peer, { kind: 'hold', ...image }, signal);
       if (reply.kind === 'accepted' || reply.kind === 'refused') return reply;
       throw unexpected(peer, reply);
     },

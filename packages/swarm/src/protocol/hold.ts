@@ -14,7 +14,13 @@ import { protocolLimits } from './protocol-limits.ts';
 
 /** A request to fetch an image and to keep it, or how far that is. */
 export type HoldMessage =
-  | { readonly kind: 'hold'; readonly record: ImageRecord; readonly manifest: Manifest }
+  | {
+      readonly kind: 'hold';
+      readonly record: ImageRecord;
+      readonly manifest: Manifest;
+      /** Whether the chunks are wanted as well, or only what says how the image is made: descriptors and manifest. */
+      readonly withChunks: boolean;
+    }
   | { readonly kind: 'status'; readonly manifest: ManifestId };
 
 export type HoldAnswer = { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly reason: string };
@@ -31,6 +37,7 @@ export type HoldReply = HoldAnswer | HoldState | { readonly kind: 'absent' };
 
 const HOLD = 0;
 const STATUS = 1;
+const HOLD_PARTS = 2;
 const ACCEPTED = 0;
 const REFUSED = 1;
 const ABSENT = 2;
@@ -47,7 +54,7 @@ export function encodeHoldMessage(message: HoldMessage): Uint8Array {
     return writer.finish();
   }
   const record = encodeImageRecord(message.record);
-  writer.u8(HOLD);
+  writer.u8(message.withChunks ? HOLD : HOLD_PARTS);
   writer.varint(record.length);
   writer.raw(record);
   writer.raw(encodeManifest(message.manifest));
@@ -59,9 +66,10 @@ export function decodeHoldMessage(bytes: Uint8Array): HoldMessage {
   return parseMessage('request to hold an image', bytes, protocolLimits.maxHoldBytes, (reader): HoldMessage => {
     const kind = reader.u8();
     if (kind === STATUS) return { kind: 'status', manifest: manifestIdFrom(reader.view(limits.digestBytes)) };
-    if (kind !== HOLD) throw reader.malformed(`is of the unknown kind ${kind}`);
+    if (kind !== HOLD && kind !== HOLD_PARTS) throw reader.malformed(`is of the unknown kind ${kind}`);
     const record = decodeImageRecord(reader.view(reader.count('bytes of record', limits.maxImageRecordBytes, 1)));
-    return { kind: 'hold', record, manifest: decodeManifest(reader.view(reader.remaining), record.manifest) };
+    const manifest = decodeManifest(reader.view(reader.remaining), record.manifest);
+    return { kind: 'hold', record, manifest, withChunks: kind === HOLD };
   });
 }
 

@@ -52,10 +52,12 @@ describe('a member that is asked to hold an image', () => {
     expect(target).toMatchObject({ role: 'node', isConnected: true });
     const record = await recordOf(image, maker.signer);
     const { manifest } = image;
-    expect(await world.until(maker.swarm.askToHold(target.peer, { record, manifest }), 5000)).toEqual({
-      kind: 'accepted',
-    });
-    expect(asked).toEqual([{ record, manifest, from: maker.peer }]);
+    expect(await world.until(maker.swarm.askToHold(target.peer, { record, manifest, withChunks: true }), 5000)).toEqual(
+      {
+        kind: 'accepted',
+      },
+    );
+    expect(asked).toEqual([{ record, manifest, withChunks: true, from: maker.peer }]);
     states.push(
       { kind: 'fetching', wantedBytes: 65_536, presentBytes: 5 },
       { kind: 'complete', wantedBytes: 9, presentBytes: 9 },
@@ -70,21 +72,30 @@ describe('a member that is asked to hold an image', () => {
   test('may refuse, with a reason that fits one line', async () => {
     const { maker, holder, curious } = await start(81);
     const [first, second] = [await recordOf(image, maker.signer), await recordOf(other, maker.signer)];
-    await world.until(maker.swarm.askToHold(holder.peer, { record: first, manifest: image.manifest }), 5000);
+    await world.until(
+      maker.swarm.askToHold(holder.peer, { record: first, manifest: image.manifest, withChunks: true }),
+      5000,
+    );
     expect(
-      await world.until(maker.swarm.askToHold(holder.peer, { record: second, manifest: other.manifest }), 5000),
+      await world.until(
+        maker.swarm.askToHold(holder.peer, { record: second, manifest: other.manifest, withChunks: true }),
+        5000,
+      ),
     ).toEqual({ kind: 'refused', reason: 'no room for more' });
     expect(await world.until(maker.swarm.holdStatus(holder.peer, other.manifest.id), 5000)).toBeUndefined();
     // Who has not been told what to do with it refuses.
     expect(
-      await world.until(maker.swarm.askToHold(curious.peer, { record: first, manifest: image.manifest }), 5000),
+      await world.until(
+        maker.swarm.askToHold(curious.peer, { record: first, manifest: image.manifest, withChunks: true }),
+        5000,
+      ),
     ).toMatchObject({ kind: 'refused' });
   });
 
   test('says to others the same of what it holds and of what it does not', async () => {
     const { maker, holder, curious, states } = await start(82);
     const record = await recordOf(image, maker.signer);
-    await world.until(maker.swarm.askToHold(holder.peer, { record, manifest: image.manifest }), 5000);
+    await world.until(maker.swarm.askToHold(holder.peer, { record, manifest: image.manifest, withChunks: true }), 5000);
     states.push({ kind: 'fetching', wantedBytes: 1, presentBytes: 0 });
     const answers = await Promise.all(
       [image, other].map(({ manifest }) =>
@@ -108,7 +119,7 @@ describe('a member that is asked to hold an image', () => {
     const { maker, holder, asked } = await start(83);
     const record = await recordOf(image, maker.signer);
     const ask = (of: typeof record, manifest = image.manifest): Promise<unknown> =>
-      world.until(maker.swarm.askToHold(holder.peer, { record: of, manifest }), 5000);
+      world.until(maker.swarm.askToHold(holder.peer, { record: of, manifest, withChunks: true }), 5000);
     await expect(ask({ ...record, publishedAtMs: 5 })).rejects.toMatchObject({ code: 'SWARM_UNREACHABLE' });
     await expect(ask(record, other.manifest)).rejects.toMatchObject({ code: 'SWARM_UNREACHABLE' });
     const wrong = await recordOf({ ...image, key: other.key }, maker.signer);
@@ -124,7 +135,7 @@ describe('a member that is asked to hold an image', () => {
     const record = await recordOf(image, maker.signer);
     world.hub.kill(holder.peer);
     await expect(
-      world.until(maker.swarm.askToHold(holder.peer, { record, manifest: image.manifest }), 5000),
+      world.until(maker.swarm.askToHold(holder.peer, { record, manifest: image.manifest, withChunks: true }), 5000),
     ).rejects.toMatchObject({ code: 'SWARM_UNREACHABLE' });
     world.hub.stall(maker.peer);
     const leaving = new AbortController();

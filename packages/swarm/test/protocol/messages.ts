@@ -323,7 +323,9 @@ export const messageKinds: readonly MessageKind[] = [
   kind(
     'request to hold an image',
     fc.oneof(
-      fc.constantFrom(...heldImages).map((image) => ({ kind: 'hold' as const, ...image })),
+      fc
+        .tuple(fc.constantFrom(...heldImages), fc.boolean())
+        .map(([image, withChunks]) => ({ kind: 'hold' as const, ...image, withChunks })),
       bytes32.map((id) => ({ kind: 'status' as const, manifest: manifestIdFrom(id) })),
     ),
     encodeHoldMessage,
