@@ -49,6 +49,8 @@ export interface OpenImageOptions {
   readonly patienceMs?: number | undefined;
   /** Manifests not to use: those that turned out wrong. */
   readonly exceptManifests?: ReadonlySet<ManifestId> | undefined;
+  /** Called as chunks arrive, in whatever order; must not throw. */
+  readonly onProgress?: (() => void) | undefined;
 }
 
 export interface OpenedImage {
@@ -89,7 +91,14 @@ export async function openImage(
   if (isHashChecked && !isWhole) return undefined;
   const described = options.described && isOf(target, options.described) ? options.described : undefined;
   const source = options.origin && described && { origin: options.origin, described };
-  const stream = streamImage(deps, found, { range, source, patienceMs, stallMs, signal });
+  const stream = streamImage(deps, found, {
+    range,
+    source,
+    patienceMs,
+    stallMs,
+    signal,
+    onProgress: options.onProgress,
+  });
   const checked =
     isHashChecked && mustMatch
       ? hashGate(stream.bytes, createImageHasher(mustMatch.algorithm), (hash) => judge(deps, found, mustMatch, hash))

@@ -43,6 +43,8 @@ export interface StreamOptions {
   readonly patienceMs: number;
   readonly stallMs: number;
   readonly signal: AbortSignal | undefined;
+  /** Called as chunks arrive, in whatever order. */
+  readonly onProgress: (() => void) | undefined;
 }
 
 export interface ImageStream {
@@ -122,6 +124,7 @@ export function streamImage(deps: StreamDeps, found: FoundManifest, options: Str
     lastResort = source && originPieceSource(source.origin, source.described, needed, descriptorOf);
     const onProgress = (progress: { readonly bytesBySource: typeof fetched }): void => {
       fetched = progress.bytesBySource;
+      options.onProgress?.();
     };
     return () => fetchChunks({ store, swarm, logger, origin: source?.origin }, parts, { signal, onProgress });
   };
