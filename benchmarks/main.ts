@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseBytes } from '@quarry/runtime';
 import type { Bench } from './bench.ts';
+import { gateway } from './gateway/gateway.ts';
 import { hash } from './hash/hash.ts';
 import { encoding } from './encoding/encoding.ts';
 import { ingest } from './image/ingest.ts';
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, Bench>> = {
   store,
   hash,
   inventory,
+  gateway,
   storms,
   encoding,
   limits,
