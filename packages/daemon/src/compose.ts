@@ -5,7 +5,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digestBackend, domain } from '@quarry/content';
-import type { Origin } from '@quarry/content';
+import type { ImageRecord, Origin } from '@quarry/content';
 import { createCompute } from '@quarry/image';
 import { createDirectoryOrigin, createGlanceOrigin, createGlanceStoreOrigin, createHttpOrigin } from '@quarry/origin';
 import { createLifecycle, systemClock, systemRandom } from '@quarry/runtime';
@@ -37,9 +37,16 @@ import { createExports } from './exports.ts';
 import type { AuthorisedImage } from './exports.ts';
 import { groupIdOf } from './group-id.ts';
 import { formatImageHash } from './image-hash-text.ts';
+import { createHeldImages } from './images/held-images.ts';
+import type { HeldImages } from './images/held-images.ts';
+import { createImageService } from './images/image-service.ts';
+import { createNodeImages } from './images/node-images.ts';
+import type { Holding, NodeImages } from './images/node-images.ts';
+import { stayWithinBudget } from './images/store-budget.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createNodeDaemon } from './node-daemon.ts';
-import type { SeedSource } from './node-daemon.ts';
+import { hasGateway, openGateway } from './open-gateway.ts';
+import type { SeedSource } from './images/seed-images.ts';
 import { tokenFrom } from './open-origin.ts';
 
 export type DaemonRole = 'node' | 'seeder';
@@ -106,24 +113,84 @@ async function compose(
   const bulkNetwork = bulk && (await createBulkNetwork(libp2p, base, bulk));
   if (bulkNetwork) lifecycle.onClose('bulk connections', () => bulkNetwork.close());
   const network = bulkNetwork ?? libp2p;
+  const metrics = createMetrics();
+  const origin = openOrigin(config.origin, lifecycle);
+  const encoding = await decideEncoding(base, config);
+  const trust = { publishers: config.trust.publishers.map((peer) => publicKeyOfPeer(parsePeerId(peer))) };
+  const stayWithin = (): Promise<void> =>
+    stayWithinBudget({ store: store.packs, metrics, logger }, config.store.maxBytes);
+  // The swarm tells of images that are to be held or forgotten, and holding and forgetting need the swarm.
+  const late: { held?: HeldImages; images?: NodeImages } = {};
   const swarm = createSwarm(
-    { ...base, network, store: store.packs, catalog: store.images },
+    { ...base, network, store: store.packs, catalog: store.images, signer: identity },
     // Off the network nobody has to hear of this node first.
     {
       role,
       zone,
       ...config.limits,
       budget: isOffline ? { joinMs: 0 } : {},
+      mayIssue: role === 'seeder' && origin?.kind === 'glance' ? whatGlanceSays(origin) : async () => true,
+      onHold: async (request) =>
+        (await late.held?.hold(request)) ?? { kind: 'refused', reason: 'this node is still starting' },
+      holdState: (manifest) => late.held?.state(manifest),
+      onWithdrawn: (ref, key) =>
+        void late.images
+          ?.forget(ref, 'deleted', key)
+          .catch((error: unknown) => logger.error('an image could not be forgotten', { image: ref, error })),
       onBanned: (peer, reason) => banned.add(peer, reason),
     },
   );
+  const parts = { ...base, store: store.packs, catalog: store.images, compute, signer: identity, trust, encoding };
+  const held = createHeldImages(
+    { ...parts, swarm, stayWithinBudget: stayWithin },
+    { maxBytes: config.images.heldMaxBytes },
+  );
+  const holding: Holding = {
+    members: () => swarm.members(),
+    askToHold: (peer, image, waiting) => swarm.askToHold(parsePeerId(peer), image, waiting),
+    holdStatus: (peer, manifest, waiting) => swarm.holdStatus(parsePeerId(peer), manifest, waiting),
+  };
+  const images = createNodeImages(
+    {
+      ...parts,
+      swarm,
+      holding,
+      held,
+      glance: role === 'seeder' && origin?.kind === 'glance' ? origin : undefined,
+      self: { peer: identity.peerId, zone },
+      metrics,
+    },
+    config.images,
+  );
+  Object.assign(late, { held, images });
   lifecycle.onClose('the swarm', () => swarm.close());
+  lifecycle.onClose('images that are held for others', () => held.close());
+  lifecycle.onClose('images that are spread', () => images.close());
   await swarm.start();
-  const origin = openOrigin(config.origin, lifecycle);
-  const encoding = await decideEncoding(base, config);
+  images.start();
+  if (!isOffline && hasGateway(config)) {
+    const glance = createGlanceOrigin({ clock: systemClock }, { url: config.gateway.glance });
+    lifecycle.onClose('Glance, as the gateway asks it', () => glance.close());
+    const service = createImageService(
+      {
+        ...parts,
+        swarm,
+        glanceFor: (headers) => glance.askedWith(headers),
+        onTaken: (record, manifest) => images.spread(record, manifest),
+        onAsked: ({ ref }) => images.noteAsked(ref),
+        async forget(image) {
+          await swarm.withdraw(image);
+          await images.forget(image.ref, 'deleted', image);
+        },
+        stayWithinBudget: stayWithin,
+      },
+      config.gateway,
+    );
+    await openGateway(config, { ...base, images: service, metrics }, lifecycle);
+  }
 
   return createNodeDaemon({
-    ...base,
+    ...parts,
     role,
     zone,
     nodeId: identity.peerId,
@@ -131,22 +198,33 @@ async function compose(
     storeMaxBytes: config.store.maxBytes,
     addresses: () => network.addresses(),
     networkFigures: () => networkFigures(libp2p, bulkNetwork),
-    store: store.packs,
-    catalog: store.images,
-    compute,
     swarm,
     swarmView: swarm,
     origin,
     domain: domain(config.origin.domain),
-    encoding,
-    signer: identity,
-    trust: { publishers: config.trust.publishers.map((peer) => publicKeyOfPeer(parsePeerId(peer))) },
     peerOfKey: peerOfPublicKey,
     expectsPeers: !isOffline && (config.network.mdns || config.network.bootstrap.length > 0),
     seedSources: (what, options) => seedSources(what, origin, lifecycle, options.signal),
-    metrics: createMetrics(),
+    forget: (ref) => images.forget(ref, 'purged'),
+    withdraw: (record) => images.withdraw(record),
+    holders: { ...holding, find: (image, waiting) => images.find(image, waiting) },
+    metrics,
     close: () => lifecycle.close(),
   });
+}
+
+/** A seeder with a token of its own gives a ticket only for what Glance has now, as it was. */
+function whatGlanceSays(
+  origin: Origin,
+): (record: ImageRecord, waiting: { readonly signal?: AbortSignal | undefined }) => Promise<boolean> {
+  return async ({ ref, hash, imageBytes }, { signal }) => {
+    try {
+      const described = await origin.describe(ref, { signal });
+      return described.hash?.value === hash?.value && described.imageBytes === imageBytes;
+    } catch {
+      return false; // gone, deactivated, not to be seen with this token, or nobody answers
+    }
+  };
 }
 
 /** Makes a cluster key; an existing file is never replaced. */

@@ -3,6 +3,10 @@ import { CodedError } from '@quarry/runtime';
 export type DaemonErrorCode =
   /** Nothing is known here of the image that was named. */
   | 'DAEMON_IMAGE_NOT_FOUND'
+  /** Glance says now that the image has another size or hash than a moment ago. */
+  | 'DAEMON_IMAGE_CHANGED'
+  /** What was to be fetched ahead could not be, or not everywhere. */
+  | 'DAEMON_PREFETCH_INCOMPLETE'
   /** What was named for seeding is not there, or nothing can be listed. */
   | 'DAEMON_SEED_NOT_FOUND'
   /** Nobody whom this node trusts vouches for the image, and no hash is known to hold it against. */

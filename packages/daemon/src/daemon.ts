@@ -1,3 +1,4 @@
+import type { PrefetchReport, PrefetchRequest } from './images/prefetch-images.ts';
 import type { EvictionReport, FetchReport, ImageRef, SourceKind, VerifyReport } from '@quarry/content';
 
 /** What one running node offers to its control socket and its command line. `compose.ts` makes it. */
@@ -15,6 +16,13 @@ export interface Daemon {
   verify(options: Cancellable & Progressing): Promise<VerifyReport>;
   pin(image: string): Promise<number>;
   unpin(image: string): Promise<number>;
+  /** Forgets images and what only they are made of: one, a project's (`project:<id>`), or `all`. With `isClusterWide` every member is told to. */
+  purge(request: PurgeRequest, options: Cancellable): Promise<PurgeReport>;
+  /** Has members fetch images ahead, and watches until they have. */
+  prefetch(
+    request: PrefetchRequest,
+    options: Cancellable & { readonly onProgress?: ((progress: Progress) => void) | undefined },
+  ): Promise<PrefetchReport>;
   gc(maxBytes: number | undefined, options: Cancellable): Promise<EvictionReport>;
   /**
    * Before a seeder stops: waits until what nodes still need is safe without it, or `timeoutMs` are over. A node need not wait.
@@ -31,6 +39,21 @@ export interface Daemon {
   /** Prometheus text. */
   metrics(): Promise<string>;
   close(): Promise<void>;
+}
+
+export interface PurgeRequest {
+  /** An image's reference, `project:<id>`, or `all`. */
+  readonly what: string;
+  readonly isClusterWide: boolean;
+}
+
+export interface PurgeReport {
+  readonly images: readonly string[];
+  readonly packs: number;
+  /** Plain bytes of chunks. */
+  readonly bytes: number;
+  /** Images that all members were told of. One without a hash can only be purged host by host. */
+  readonly told: number;
 }
 
 export interface Cancellable {
@@ -50,6 +73,8 @@ export interface Progress {
   /** Undefined where nobody knows how much there will be. */
   readonly totalBytes: number | undefined;
   readonly bytesBySource?: Readonly<Record<SourceKind, number>>;
+  /** Of a prefetch: where it stands, node by node. */
+  readonly prefetch?: PrefetchReport;
 }
 
 export interface FetchImageRequest {

@@ -2,51 +2,35 @@
  * What a node does when it is asked: the order of the steps of a fetch and of a seeding, and what is counted. Sees ports and the image
  * package; `compose.ts` hands the implementations in.
  */
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { chunkLength, chunkNeeds, chunksOf, digestBackend, hasChunk, imageRef } from '@quarry/content';
+import { digestBackend, imageRef } from '@quarry/content';
 import type {
   Domain,
   EncodingChoice,
   ImageCatalog,
-  ImageHash,
   ImageRecord,
+  ImageRef,
   Manifest,
-  ManifestId,
   Origin,
-  PackDescriptor,
-  PackId,
-  PackLease,
   PackStore,
   Signer,
   Swarm,
 } from '@quarry/content';
-import { createSourcePool, fetchImage, ingestImage, rebuildImage } from '@quarry/image';
 import type { Compute, Trust } from '@quarry/image';
-import { errorCode, isCodedError } from '@quarry/runtime';
 import type { Clock, Logger, Random } from '@quarry/runtime';
-import type {
-  Daemon,
-  DaemonStatus,
-  FetchImageReport,
-  ImageListing,
-  LeavingView,
-  LimitsView,
-  NetworkView,
-  SeedReport,
-} from './daemon.ts';
+import type { Daemon, DaemonStatus, LeavingView, LimitsView, NetworkView } from './daemon.ts';
 import { DaemonError } from './daemon-error.ts';
-import { formatImageHash, parseImageHash } from './image-hash-text.ts';
+import { explained, fetchToFile } from './images/fetch-to-file.ts';
+import { listImages, pinReason } from './images/list-images.ts';
+import { prefetchImages } from './images/prefetch-images.ts';
+import type { PrefetchDeps } from './images/prefetch-images.ts';
+import { purgeImages } from './images/purge-images.ts';
+import { createSeeding } from './images/seed-images.ts';
+import type { SeedSource } from './images/seed-images.ts';
+import { stayWithinBudget } from './images/store-budget.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { setFigures } from './metrics/set-figures.ts';
 import type { Rates, SwarmFiguresView } from './metrics/set-figures.ts';
 import { version } from './version.ts';
-
-/** Where one image is read from when it is seeded. */
-export interface SeedSource {
-  readonly origin: Origin;
-  readonly ref: string;
-}
 
 /** What the swarm says of itself beyond its port. */
 export interface SwarmView {
@@ -93,6 +77,10 @@ export interface NodeDaemonDeps {
     what: readonly string[],
     options: { readonly signal?: AbortSignal | undefined },
   ) => Promise<readonly SeedSource[]>;
+  /** Forgets an image on this host; tells every member to. */
+  readonly forget: (ref: ImageRef) => Promise<{ readonly packs: number; readonly bytes: number }>;
+  readonly withdraw: (record: ImageRecord) => Promise<void>;
+  readonly holders: Pick<PrefetchDeps, 'members' | 'askToHold' | 'holdStatus' | 'find'>;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
@@ -102,15 +90,11 @@ export interface NodeDaemonDeps {
 
 /** How often it is logged what a seeder that is to stop waits for. */
 const LOG_LEAVING_MS = 5000;
-/** How often another manifest is tried when an untrusted one turned out to make other bytes. */
-const MAX_MANIFESTS = 3;
-/** How long a fetch waits for a first peer. */
-const MEET_WITHIN_MS = 15_000;
-
 export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
   const { store, catalog, metrics, clock, logger } = deps;
   const startedMs = clock.now();
-  const seeded = new Map<string, PackLease>();
+  const seeding = createSeeding(deps);
+  const budget = (): Promise<void> => stayWithinBudget(deps, deps.storeMaxBytes);
 
   const manifestOf = async (image: string): Promise<Manifest> => {
     for (const record of await catalog.findRecords(imageRef(image))) {
@@ -122,150 +106,6 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
       `this node knows nothing of an image ${JSON.stringify(image)}; fetch or seed it first`,
       { details: { image } },
     );
-  };
-
-  const stayWithinBudget = async (): Promise<void> => {
-    if (store.usage().storedBytes <= deps.storeMaxBytes) return;
-    const report = await store.evict(deps.storeMaxBytes);
-    metrics.count('quarry_store_evicted_bytes_total', report.evictedBytes);
-    if (report.keptBytes > deps.storeMaxBytes) {
-      logger.warn('the store is over its budget and nothing more can be evicted', {
-        keptBytes: report.keptBytes,
-        maxBytes: deps.storeMaxBytes,
-        heldBytes: report.heldBytes,
-      });
-    }
-  };
-
-  const fetch: Daemon['fetch'] = async (request, { signal, onProgress }) => {
-    const ref = imageRef(request.image);
-    const expectedHash = request.expectedHash === undefined ? undefined : parseImageHash(request.expectedHash);
-    if (request.overwrite !== true) await refuseExisting(request.destination);
-    const startMs = clock.now();
-    onProgress?.({ step: 'finding', image: ref, doneBytes: 0, totalBytes: undefined });
-    await meetSomebody(deps, signal);
-    const exceptManifests = new Set<ManifestId>();
-    let mismatch: unknown;
-    for (;;) {
-      const fetched = await fetchImage(deps, ref, {
-        signal,
-        expectedHash,
-        exceptManifests,
-        ingestInto: deps.domain,
-        encoding: deps.encoding,
-        onProgress: (progress) =>
-          onProgress?.({
-            step: progress.phase,
-            image: ref,
-            doneBytes: progress.presentBytes,
-            totalBytes: progress.wantedBytes,
-          }),
-      }).catch((error: unknown) => {
-        // that no other manifest is left says less than what was wrong with the last
-        throw mismatch !== undefined && signal?.aborted !== true ? mismatch : error;
-      });
-      const fetchedMs = clock.now();
-      const mustMatch =
-        fetched.mustMatch ?? expectedHash ?? (request.checkHash === true ? fetched.manifest.hash : undefined);
-      if (request.checkHash === true && mustMatch === undefined) {
-        throw new DaemonError(
-          'DAEMON_BAD_REQUEST',
-          `nobody has named a whole-image hash for ${ref}; give one with --expect-hash, or leave --check-hash away (every chunk is checked in any case)`,
-        );
-      }
-      try {
-        await rebuild(fetched.manifest, request.destination, mustMatch, request.overwrite === true, {
-          signal,
-          onProgress,
-        });
-      } catch (error) {
-        const isOthersFault = fetched.mustMatch !== undefined && errorCode(error) === 'IMAGE_HASH_MISMATCH';
-        exceptManifests.add(fetched.manifest.id);
-        mismatch = error;
-        if (!isOthersFault || exceptManifests.size >= MAX_MANIFESTS) throw error;
-        logger.warn('a manifest by a publisher who is not trusted makes another image; trying the next', {
-          image: ref,
-          manifest: fetched.manifest.id,
-        });
-        continue;
-      }
-      const { report } = fetched;
-      const result: FetchImageReport = {
-        image: ref,
-        destination: request.destination,
-        imageBytes: report.imageBytes,
-        // what was in the store before is from this host too
-        bytesBySource: { ...report.bytesBySource, local: report.bytesBySource.local + report.presentBytes },
-        wireBytesBySource: report.wireBytesBySource,
-        duplicateBytes: report.duplicateBytes,
-        badChunks: report.badChunks,
-        fetchMs: fetchedMs - startMs,
-        rebuildMs: clock.now() - fetchedMs,
-        isHashChecked: mustMatch !== undefined,
-      };
-      countFetch(metrics, result);
-      logger.info('image fetched', { ...result });
-      return result;
-    }
-  };
-
-  const rebuild = async (
-    manifest: Manifest,
-    destination: string,
-    mustMatch: ImageHash | undefined,
-    mayOverwrite: boolean,
-    { signal, onProgress }: Parameters<Daemon['fetch']>[1],
-  ): Promise<void> => {
-    await rebuildImage(deps, manifest, destination, {
-      signal,
-      mayOverwrite,
-      expectedHash: mustMatch,
-      onProgress: ({ rebuiltBytes, imageBytes }) =>
-        onProgress?.({
-          step: 'rebuilding',
-          image: basename(destination),
-          doneBytes: rebuiltBytes,
-          totalBytes: imageBytes,
-        }),
-    });
-  };
-
-  const seedOne = async (
-    { origin, ref }: SeedSource,
-    { signal, onProgress }: Parameters<Daemon['seed']>[1],
-  ): Promise<SeedReport['images'][number]> => {
-    const image = await origin.describe(imageRef(ref), { signal });
-    const pool = createSourcePool();
-    const bytes = origin.open(image, { signal, pool });
-    const { manifest, report } = await ingestImage(
-      deps,
-      {
-        ref: image.ref,
-        domain: image.domain ?? deps.domain,
-        bytes,
-        pool,
-        imageBytes: image.imageBytes,
-        expectedHash: image.hash,
-      },
-      {
-        signal,
-        encoding: deps.encoding,
-        onProgress: ({ readBytes }) =>
-          onProgress?.({ step: 'ingesting', image: image.ref, doneBytes: readBytes, totalBytes: image.imageBytes }),
-      },
-    );
-    // what is seeded stays while this process runs, whatever the budget
-    const earlier = seeded.get(ref);
-    seeded.set(ref, store.lease(manifest.packs));
-    earlier?.release();
-    metrics.count('quarry_ingested_images_total', 1, { result: 'ok' });
-    metrics.count('quarry_ingested_bytes_total', report.imageBytes);
-    return {
-      image: image.ref,
-      imageBytes: report.imageBytes,
-      newBytes: report.newBytes,
-      durationMs: report.durationMs,
-    };
   };
 
   return {
@@ -295,37 +135,23 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         swarm: deps.swarmView.status(),
       };
     },
-    images: async (options) => await listImages(deps, options),
+    images: async (options) =>
+      await listImages({ ...deps, listRecords: (waiting) => deps.swarmView.listRecords(waiting) }, options),
     async fetch(request, options) {
       try {
-        return await fetch(request, options);
+        return await fetchToFile({ ...deps, peers: () => deps.swarmView.figures().peers }, request, options);
       } catch (error) {
         metrics.count('quarry_fetches_total', 1, { result: options.signal?.aborted ? 'cancelled' : 'failed' });
         logger.warn('image not fetched', { image: request.image, error });
         throw explained(error, deps.peerOfKey);
       } finally {
-        await stayWithinBudget().catch((error: unknown) => logger.error('eviction failed', { error }));
+        await budget().catch((error: unknown) => logger.error('eviction failed', { error }));
       }
     },
     async seed(what, options) {
-      const images: SeedReport['images'][number][] = [];
-      const failures: SeedReport['failures'][number][] = [];
-      for (const source of await deps.seedSources(what, options)) {
-        try {
-          images.push(await seedOne(source, options));
-        } catch (error) {
-          options.signal?.throwIfAborted();
-          metrics.count('quarry_ingested_images_total', 1, { result: 'failed' });
-          logger.error('image not seeded', { image: source.ref, error });
-          failures.push({
-            image: source.ref,
-            code: errorCode(error) ?? 'INTERNAL',
-            message: error instanceof Error ? error.message : String(error),
-          });
-        }
-      }
-      await stayWithinBudget();
-      return { images, failures };
+      const report = await seeding.seed(await deps.seedSources(what, options), options);
+      await budget();
+      return report;
     },
     async verify({ signal, onProgress }) {
       return await store.verify({
@@ -347,6 +173,22 @@ export function createNodeDaemon(deps: NodeDaemonDeps): Daemon {
         });
       await store.unpin(pinReason(image));
       return packs.length;
+    },
+    purge: async (request, options) => await purgeImages(deps, request, options),
+    async prefetch(request, { signal, onProgress }) {
+      return await prefetchImages({ ...deps, ...deps.holders }, request, {
+        signal,
+        onProgress(report) {
+          const sum = (of: 'presentBytes' | 'wantedBytes'): number =>
+            report.nodes.reduce((total, node) => total + node[of], 0);
+          onProgress?.({
+            step: 'prefetching',
+            doneBytes: sum('presentBytes'),
+            totalBytes: sum('wantedBytes'),
+            prefetch: report,
+          });
+        },
+      });
     },
     async gc(maxBytes, { signal }) {
       const report = await store.evict(maxBytes ?? deps.storeMaxBytes, { signal });
@@ -401,93 +243,4 @@ function limitsOf(rates: Rates): LimitsView {
     originBytesPerSecond: shown(rates.originBytesPerSecond),
     originReads: shown(rates.originReads),
   };
-}
-
-function pinReason(image: string): string {
-  return `image:${image}`;
-}
-
-/** A node that has just started knows nobody yet: asked then, nobody would have the image. Who is alone for longer goes on alone. */
-async function meetSomebody(deps: NodeDaemonDeps, signal: AbortSignal | undefined): Promise<void> {
-  const untilMs = deps.clock.now() + (deps.expectsPeers ? MEET_WITHIN_MS : 0);
-  while (deps.swarmView.figures().peers === 0 && deps.clock.now() < untilMs) await deps.clock.sleep(50, { signal });
-}
-
-/** Says what to do in the words of the command line: below this layer nobody knows of flags and peer ids. */
-function explained(error: unknown, peerOfKey: (publicKey: Uint8Array) => string): unknown {
-  if (!isCodedError(error) || error.code !== 'IMAGE_UNTRUSTED') return error;
-  const { ref, publishers } = error.details;
-  const peers = (Array.isArray(publishers) ? publishers : []).map((key) => peerOfKey(Buffer.from(String(key), 'hex')));
-  const message = `the image ${String(ref)} is published only by ${peers.join(', ')}, whom this node does not trust; start it with --trust ${peers[0]} if that is your seeder, set an origin that knows the image’s hash, or give the hash with --expect-hash`;
-  return new DaemonError('DAEMON_PUBLISHER_UNTRUSTED', message, { cause: error, details: { image: ref, peers } });
-}
-
-async function refuseExisting(destination: string): Promise<void> {
-  const exists = await stat(destination).then(
-    () => true,
-    () => false,
-  );
-  // rebuild refuses too; said here, nothing is fetched in vain
-  if (exists)
-    throw new DaemonError('DAEMON_DESTINATION_EXISTS', `${destination} exists; --overwrite replaces it`, {
-      details: { destination },
-    });
-}
-
-function countFetch(metrics: Metrics, report: FetchImageReport): void {
-  metrics.count('quarry_fetches_total', 1, { result: 'ok' });
-  metrics.observe('quarry_fetch_seconds', (report.fetchMs + report.rebuildMs) / 1000);
-  for (const [source, bytes] of Object.entries(report.bytesBySource))
-    metrics.count('quarry_fetched_bytes_total', bytes, { source });
-  metrics.count('quarry_duplicate_bytes_total', report.duplicateBytes);
-  metrics.count('quarry_bad_chunks_total', report.badChunks);
-}
-
-async function listImages(
-  deps: NodeDaemonDeps,
-  { signal }: { readonly signal?: AbortSignal | undefined },
-): Promise<readonly ImageListing[]> {
-  const trusted = new Set(
-    [...deps.trust.publishers, deps.signer.publicKey].map((key) => Buffer.from(key).toString('hex')),
-  );
-  const pins = await deps.store.pins();
-  const latest = new Map<string, ImageRecord>();
-  const consider = (record: ImageRecord): void => {
-    const known = latest.get(record.ref);
-    if (!known || known.publishedAtMs < record.publishedAtMs) latest.set(record.ref, record);
-  };
-  for await (const record of deps.catalog.listRecords({ signal })) consider(record);
-  for (const record of await deps.swarmView.listRecords({ signal })) consider(record);
-  const listings: ImageListing[] = [];
-  for (const record of [...latest.values()].sort((a, b) => (a.ref < b.ref ? -1 : 1))) {
-    const manifest = await deps.catalog.findManifest(record.manifest, { signal });
-    listings.push({
-      image: record.ref,
-      imageBytes: record.imageBytes,
-      domain: record.domain,
-      hash: record.hash && formatImageHash(record.hash),
-      publisher: deps.peerOfKey(record.publisher),
-      isTrusted: trusted.has(Buffer.from(record.publisher).toString('hex')),
-      localBytes: manifest && (await presentBytes(deps.store, manifest)),
-      isPinned: pins.has(pinReason(record.ref)),
-    });
-  }
-  return listings;
-}
-
-/** Plain bytes of the image's own chunks that are here. */
-async function presentBytes(store: PackStore, manifest: Manifest): Promise<number | undefined> {
-  const descriptors = new Map<PackId, PackDescriptor>();
-  for (const pack of manifest.packs) {
-    const descriptor = await store.findPack(pack);
-    if (!descriptor) return undefined;
-    descriptors.set(pack, descriptor);
-  }
-  let bytes = 0;
-  for (const [pack, needed] of chunkNeeds(manifest, (id) => descriptors.get(id) as PackDescriptor)) {
-    const [present, descriptor] = [store.present(pack), descriptors.get(pack)];
-    if (!present || !descriptor) continue;
-    for (const chunk of chunksOf(needed)) if (hasChunk(present, chunk)) bytes += chunkLength(descriptor, chunk);
-  }
-  return bytes;
 }

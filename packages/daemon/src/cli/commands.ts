@@ -35,6 +35,8 @@ export function addNode(program: Command, context: CliContext): void {
     });
     announceReady(daemon, configOf(command), context.terminal());
     await stopped(context.signal);
+    // no longer than what is under way at the façade takes
+    if (configOf(command).gateway.glance !== '') context.stopLater(configOf(command).gateway.drainMs);
     await daemon.close();
   });
 }

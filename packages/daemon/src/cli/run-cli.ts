@@ -15,6 +15,8 @@ import {
 } from './commands.ts';
 import type { CliContext } from './commands.ts';
 import { addLimits } from './limits-command.ts';
+import { addPrefetch } from './prefetch-command.ts';
+import { addPurge } from './purge-command.ts';
 import { addDemo } from '../demo/demo-command.ts';
 import { codesOf } from '../error-codes.ts';
 import { exitCodeFor, exitCodes } from './exit-codes.ts';
@@ -51,6 +53,8 @@ export async function runCli(
     addVerify,
     addPin,
     addGc,
+    addPrefetch,
+    addPurge,
     addLimits,
     addKey,
     addConfig,

@@ -36,6 +36,27 @@ export interface Config {
     readonly domain: string;
     readonly idleTimeoutMs: number;
   };
+  /** Glance's image API for the Nova on this host. */
+  readonly gateway: {
+    /** `host:port`; empty: there is none, unless systemd hands a socket over. */
+    readonly listen: string;
+    /** Glance itself. */
+    readonly glance: string;
+    readonly caFile: string;
+    readonly stallMs: number;
+    readonly spool: boolean;
+    readonly spoolMaxBytes: number;
+    /** How long requests under way may go on when the daemon is told to stop. */
+    readonly drainMs: number;
+  };
+  readonly images: {
+    /** How many nodes of other zones are asked to keep what is shelved here. */
+    readonly replicas: number;
+    /** What this node keeps at most for others that asked it to. */
+    readonly heldMaxBytes: number;
+    /** How long a project's image is kept after it was last asked for. */
+    readonly privateTtlMs: number;
+  };
   readonly trust: {
     /** Peer ids whose image records are believed without hashing the whole image. */
     readonly publishers: readonly string[];

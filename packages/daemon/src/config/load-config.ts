@@ -103,8 +103,17 @@ function finish(config: Config): Config {
     throw incomplete('origin.url', `the origin is "${kind}"`);
   if (kind === 'none' && (path !== '' || url !== ''))
     throw incomplete('origin.kind', 'origin.path or origin.url is set');
-  if (config.exports.socket !== '' && kind !== 'glance' && !(kind === 'glance-store' && isHttpUrl(url)))
-    throw incomplete('origin.url', 'exports.socket is set: Glance says who may read an image');
+  const glance = config.gateway.glance || (kind === 'glance' || kind === 'glance-store' ? url : '');
+  if (config.gateway.listen !== '' && !isHttpUrl(glance)) throw incomplete('gateway.glance', 'gateway.listen is set');
+  if (config.gateway.listen !== '' && !isHostAndPort(config.gateway.listen)) {
+    throw new ConfigError(
+      'CONFIG_BAD_VALUE',
+      `gateway.listen is ${JSON.stringify(config.gateway.listen)}, but must be host:port, such as "127.0.0.1:9292"`,
+      { details: { key: 'gateway.listen' } },
+    );
+  }
+  if (config.exports.socket !== '' && !isHttpUrl(glance))
+    throw incomplete('gateway.glance', 'exports.socket is set: Glance says who may read an image');
   if (config.limits.memoryBytes < MIN_MEMORY_BYTES) {
     throw new ConfigError(
       'CONFIG_BAD_VALUE',
@@ -120,6 +129,7 @@ function finish(config: Config): Config {
       clusterKeyFile: config.network.clusterKeyFile || join(dataDirectory, 'cluster.key'),
       bulkListen: bulkListenOf(config.network),
     },
+    gateway: { ...config.gateway, glance },
     control: { ...config.control, socket: config.control.socket || join(dataDirectory, 'control.sock') },
     exports: { ...config.exports, directory: config.exports.directory || join(dataDirectory, 'exports') },
   };
@@ -145,6 +155,10 @@ function incomplete(key: ConfigKey, because: string): ConfigError {
       details: { key },
     },
   );
+}
+
+function isHostAndPort(text: string): boolean {
+  return /^[^/@?#]+:\d{1,5}$/.test(text) && URL.canParse(`http://${text}`);
 }
 
 function isHttpUrl(url: string): boolean {

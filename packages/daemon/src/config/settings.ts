@@ -1,5 +1,5 @@
 import type { ConfigKey, ConfigValue } from './config.ts';
-import { choice, count, duration, flag, rate, size, text, textList } from './value-kind.ts';
+import { choice, count, countOrNone, duration, flag, rate, size, text, textList } from './value-kind.ts';
 import type { ValueKind } from './value-kind.ts';
 
 export interface Setting<T> {
@@ -138,6 +138,67 @@ export const settings: Settings = {
     default: 30_000,
     flag: 'origin-idle-timeout',
     doc: 'How long the origin may send nothing before the read is given up. A truncated store file makes Glance hang with the connection open.',
+  },
+  'gateway.listen': {
+    kind: text,
+    default: '',
+    flag: 'gateway',
+    doc: 'host:port of a Glance API for the Nova on this host (`[glance] endpoint_override = http://127.0.0.1:9292`). Empty: none, unless systemd hands over a socket called `gateway`. Loopback, or TLS in front of it: callers’ tokens pass here.',
+  },
+  'gateway.glance': {
+    kind: text,
+    default: '',
+    defaultText: 'origin.url, where the origin is Glance',
+    flag: 'glance',
+    doc: 'URL of Glance itself. Every read is allowed by it, with the caller’s own token; all that is not served from chunks goes there.',
+  },
+  'gateway.caFile': {
+    kind: text,
+    default: '',
+    flag: 'glance-ca-file',
+    doc: 'File with the certificates (PEM) by which Glance’s is checked. Empty: those of the system.',
+  },
+  'gateway.stallMs': {
+    kind: duration,
+    default: 30_000,
+    flag: 'gateway-stall',
+    doc: 'How long a body may be silent: then the bytes are taken from elsewhere, or the connection is cut. Nova itself would wait for ever.',
+  },
+  'gateway.spool': {
+    kind: flag,
+    default: false,
+    flag: 'spool',
+    doc: 'Whether an upload is written to this host’s disk first, and brought to Glance, again and again if need be, from there. Nova cannot send a snapshot twice.',
+  },
+  'gateway.spoolMaxBytes': {
+    kind: size,
+    default: 50 * 2 ** 30,
+    flag: 'spool-size',
+    doc: 'What uploads may take on disk while they are spooled. What does not fit is passed to Glance as it comes.',
+  },
+  'gateway.drainMs': {
+    kind: duration,
+    default: 30_000,
+    flag: 'gateway-drain',
+    doc: 'How long downloads and uploads under way may go on when the daemon is told to stop; then they are cut, and Nova does not repeat a download that broke off. TimeoutStopSec of the unit must be longer.',
+  },
+  'images.replicas': {
+    kind: countOrNone,
+    default: 0,
+    flag: 'replicas',
+    doc: 'How many nodes, of other zones where there are any, are asked to keep the chunks of what is shelved here: a host that dies then sends none of its instances back to the store.',
+  },
+  'images.heldMaxBytes': {
+    kind: size,
+    default: 20 * 2 ** 30,
+    flag: 'held-size',
+    doc: 'What this node keeps for others that ask it to (`images.replicas`, `quarry prefetch`): more is refused.',
+  },
+  'images.privateTtlMs': {
+    kind: duration,
+    default: 14 * 24 * 3_600_000,
+    flag: 'private-ttl',
+    doc: 'How long a project’s image is kept after it was last asked for here. What Glance deletes through this façade, or another one, is forgotten at once; this is for what was deleted elsewhere.',
   },
   'trust.publishers': {
     kind: textList,

@@ -56,6 +56,16 @@ export const count: ValueKind<number> = {
   show: (value) => (value === Infinity ? '"unlimited"' : String(value)),
 };
 
+/** Whole, from 0. */
+export const countOrNone: ValueKind<number> = {
+  says: 'a whole number from 0',
+  parse(raw) {
+    const value = typeof raw === 'string' && /^\d{1,9}$/.test(raw) ? Number(raw) : raw;
+    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  },
+  show: String,
+};
+
 export const duration: ValueKind<number> = {
   says: 'a duration such as "30s" or "500ms"',
   parse: (raw) => (typeof raw === 'string' ? parseDuration(raw) : undefined),

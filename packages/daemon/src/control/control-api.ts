@@ -13,6 +13,8 @@ export const controlPaths = {
   pin: '/v1/pin',
   unpin: '/v1/unpin',
   gc: '/v1/gc',
+  purge: '/v1/purge',
+  prefetch: '/v1/prefetch',
   limits: '/v1/limits',
   /** On the export socket only. */
   export: '/v1/export',

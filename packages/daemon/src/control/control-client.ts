@@ -12,8 +12,11 @@ import type {
   LimitsChange,
   LimitsView,
   Progressing,
+  PurgeReport,
+  PurgeRequest,
   SeedReport,
 } from '../daemon.ts';
+import type { PrefetchReport, PrefetchRequest } from '../images/prefetch-images.ts';
 import { controlPaths } from './control-api.ts';
 import type { ControlEvent, ControlFailure } from './control-api.ts';
 import { ControlError } from './control-error.ts';
@@ -28,6 +31,8 @@ export interface ControlClient {
   verify(options?: Cancellable & Progressing): Promise<VerifyReport>;
   pin(image: string): Promise<number>;
   unpin(image: string): Promise<number>;
+  purge(request: PurgeRequest, options?: Cancellable): Promise<PurgeReport>;
+  prefetch(request: PrefetchRequest, options?: Cancellable & Progressing): Promise<PrefetchReport>;
   gc(maxBytes: number | undefined, options?: Cancellable): Promise<EvictionReport>;
   limits(change: LimitsChange, options?: Cancellable): Promise<LimitsView>;
   metrics(): Promise<string>;
@@ -67,6 +72,8 @@ export function createControlClient(socketPath: string): ControlClient {
     verify: (options) => work('POST', controlPaths.verify, {}, options),
     pin: (image) => work('POST', controlPaths.pin, { image }),
     unpin: (image) => work('POST', controlPaths.unpin, { image }),
+    purge: (request, options) => work('POST', controlPaths.purge, request, options),
+    prefetch: (request, options) => work('POST', controlPaths.prefetch, request, options),
     gc: (maxBytes, options) => work('POST', controlPaths.gc, { maxBytes }, options),
     limits: (change, options) => work('POST', controlPaths.limits, change, options),
     metrics: async () => textOf(await send(socketPath, 'GET', controlPaths.metrics, {}, undefined)),

@@ -87,6 +87,18 @@ function workFor(daemon: Daemon): Readonly<Record<string, Work>> {
         originBytesPerSecond: limitOf(body, 'originBytesPerSecond'),
         originReads: limitOf(body, 'originReads', Number.isSafeInteger),
       }),
+    [`POST ${controlPaths.purge}`]: (body, options) =>
+      daemon.purge({ what: textOf(body, 'what'), isClusterWide: body.isClusterWide === true }, options),
+    [`POST ${controlPaths.prefetch}`]: (body, options) =>
+      daemon.prefetch(
+        {
+          images: textsOf(body, 'images'),
+          nodes: textsOf(body, 'nodes'),
+          zones: textsOf(body, 'zones'),
+          percent: percentOf(body, 'percent'),
+        },
+        options,
+      ),
     [`POST ${controlPaths.gc}`]: (body, options) => daemon.gc(sizeOf(body, 'maxBytes'), options),
   };
 }
@@ -167,6 +179,12 @@ function sizeOf(body: Body, key: string): number | undefined {
   const bytes = typeof value === 'number' ? parseBytes(value) : undefined;
   if (bytes === undefined) throw new ControlError('CONTROL_BAD_REQUEST', `"${key}" must be a number of bytes`);
   return bytes;
+}
+
+function percentOf(body: Body, key: string): number {
+  const value = body[key];
+  if (typeof value === 'number' && value > 0 && value <= 100) return value;
+  throw new ControlError('CONTROL_BAD_REQUEST', `"${key}" must be a number above 0, and 100 at most`);
 }
 
 /** Null lifts the limit; what is not there is not changed. */

@@ -50,7 +50,15 @@ export type MetricName =
   | 'quarry_origin_budget_lent_ratio'
   | 'quarry_origin_budget_taken_bytes_total'
   | 'quarry_ingested_images_total'
-  | 'quarry_ingested_bytes_total';
+  | 'quarry_ingested_bytes_total'
+  | 'quarry_gateway_requests_total'
+  | 'quarry_gateway_request_seconds'
+  | 'quarry_gateway_served_images_total'
+  | 'quarry_gateway_served_bytes_total'
+  | 'quarry_gateway_first_byte_seconds'
+  | 'quarry_gateway_uploads_total'
+  | 'quarry_gateway_uploaded_bytes_total'
+  | 'quarry_images_forgotten_total';
 
 export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
   quarry_info: gauge('Always 1; says what runs.', 'version', 'role', 'digest'),
@@ -123,6 +131,31 @@ export const metricCatalogue: Readonly<Record<MetricName, MetricSpec>> = {
   ),
   quarry_ingested_images_total: counter('Images ingested, by how it ended.', 'result'),
   quarry_ingested_bytes_total: counter('Bytes of images ingested.'),
+  quarry_gateway_requests_total: counter(
+    'Requests to the Glance API of this host, by route (show, file-get, file-put, delete, other) and status.',
+    'route',
+    'status',
+  ),
+  quarry_gateway_request_seconds: histogram('From a request to the end of its answer.', 'route'),
+  quarry_gateway_served_images_total: counter(
+    'Reads of images that Glance allowed, by how they were served: quarry (from chunks), passed (by Glance), cut (broken off).',
+    'served',
+  ),
+  quarry_gateway_served_bytes_total: counter(
+    'Bytes of images served, by where they came from: local, peer, seeder, origin.',
+    'source',
+  ),
+  quarry_gateway_first_byte_seconds: histogram('From a request for an image to its first byte.', 'served'),
+  quarry_gateway_uploads_total: counter(
+    'Uploads, by whether the image was seeded here (seeded, not-seeded) and Glance’s status.',
+    'seeded',
+    'status',
+  ),
+  quarry_gateway_uploaded_bytes_total: counter('Bytes of uploads received.'),
+  quarry_images_forgotten_total: counter(
+    'Images forgotten, by why: deleted (a member said so), purged, expired, swept (Glance has it no more).',
+    'why',
+  ),
 };
 
 /** docs/metrics.md, whole. */

@@ -11,12 +11,12 @@ export interface Metrics {
   /** Sets a gauge; or a counter that is counted elsewhere, to its total so far. */
   set(name: MetricName, value: number, labels?: Labels): void;
   /** One value of a histogram. */
-  observe(name: MetricName, value: number): void;
+  observe(name: MetricName, value: number, labels?: Labels): void;
   text(): Promise<string>;
 }
 
-/** From a warm image on a fast disk to an hour over a slow link. */
-const SECONDS_BUCKETS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
+/** From a question that Glance answers at once, and a warm image on a fast disk, to an hour over a slow link. */
+const SECONDS_BUCKETS = [0.01, 0.03, 0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
 
 /**
  * prom-client comes when something is counted or asked for, and not with an idle node: it brings OpenTelemetry's interface and Node's cluster
@@ -34,7 +34,7 @@ export function createMetrics(): Metrics {
   return {
     count: (name, amount, labels) => use((metrics) => metrics.count(name, amount, labels)),
     set: (name, value, labels) => use((metrics) => metrics.set(name, value, labels)),
-    observe: (name, value) => use((metrics) => metrics.observe(name, value)),
+    observe: (name, value, labels) => use((metrics) => metrics.observe(name, value, labels)),
     text: () => new Promise((resolve, reject) => use((metrics) => void metrics.text().then(resolve, reject))),
   };
 }
@@ -62,9 +62,9 @@ function createRegistry({ Counter, Gauge, Histogram, Registry }: Client): Metric
       metric.remove({ ...labels });
       metric.inc({ ...labels }, value);
     },
-    observe(name, value) {
+    observe(name, value, labels = {}) {
       const metric = made.get(name);
-      if (metric instanceof Histogram) metric.observe(value);
+      if (metric instanceof Histogram) metric.observe({ ...labels }, value);
     },
     text: () => registry.metrics(),
   };

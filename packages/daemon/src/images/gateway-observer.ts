@@ -1,0 +1,32 @@
+import type { GatewayObserver } from '@quarry/gateway';
+import type { Logger } from '@quarry/runtime';
+import type { Metrics } from '../metrics/metrics.ts';
+
+/** The audit lines (`"audit": true` in the log: Glance no longer sees these reads) and the metrics of the façade. */
+export function createGatewayObserver({
+  metrics,
+  logger,
+}: {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}): GatewayObserver {
+  return {
+    answered(route, status, durationMs) {
+      metrics.count('quarry_gateway_requests_total', 1, { route, status: String(status) });
+      metrics.observe('quarry_gateway_request_seconds', durationMs / 1000, { route });
+    },
+    served(entry) {
+      logger.info('image served', { audit: true, ...entry });
+      metrics.count('quarry_gateway_served_images_total', 1, { served: entry.served });
+      for (const [source, bytes] of Object.entries(entry.bytesBySource))
+        metrics.count('quarry_gateway_served_bytes_total', bytes, { source });
+      if (entry.firstByteMs !== undefined)
+        metrics.observe('quarry_gateway_first_byte_seconds', entry.firstByteMs / 1000, { served: entry.served });
+    },
+    uploaded(entry) {
+      logger.info('image uploaded', { audit: true, ...entry });
+      metrics.count('quarry_gateway_uploads_total', 1, { seeded: entry.seeded, status: String(entry.status) });
+      metrics.count('quarry_gateway_uploaded_bytes_total', entry.receivedBytes);
+    },
+  };
+}

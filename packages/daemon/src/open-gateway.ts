@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import process from 'node:process';
+import { createGateway } from '@quarry/gateway';
+import type { ImageService } from '@quarry/gateway';
+import type { Clock, Lifecycle, Logger, Random } from '@quarry/runtime';
+import type { Config } from './config/config.ts';
+import { createGatewayObserver } from './images/gateway-observer.ts';
+import { findInheritedSocket, parseListenFds } from './listen-fds.ts';
+import type { Metrics } from './metrics/metrics.ts';
+
+export interface GatewayServerDeps {
+  readonly images: ImageService;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** What systemd calls the façade's socket: `FileDescriptorName=` of its unit. */
+const SOCKET_NAME = 'gateway';
+
+/** The socket handed over for the façade, if there is one. */
+function inheritedFd(): number | undefined {
+  return findInheritedSocket(parseListenFds(process.env, process.pid), SOCKET_NAME)?.fd;
+}
+
+/** Whether this node has a façade: it is configured, or systemd listens for it. */
+export function hasGateway({ gateway }: Config): boolean {
+  return gateway.glance !== '' && (gateway.listen !== '' || inheritedFd() !== undefined);
+}
+
+/** Opens the façade. Resolves when it accepts. Rejects with GatewayError. */
+export async function openGateway(config: Config, deps: GatewayServerDeps, lifecycle: Lifecycle): Promise<void> {
+  const { listen, glance, caFile, stallMs, spool, spoolMaxBytes, drainMs } = config.gateway;
+  const gateway = createGateway(
+    { ...deps, observer: createGatewayObserver(deps) },
+    {
+      glance: { url: glance, ...(caFile === '' ? {} : { caFile }) },
+      stallMs,
+      ...(spool ? { spool: { directory: join(config.node.dataDirectory, 'spool'), maxBytes: spoolMaxBytes } } : {}),
+    },
+  );
+  lifecycle.onClose('the gateway', () => gateway.close({ graceMs: drainMs }));
+  const fd = inheritedFd();
+  const url = URL.parse(`http://${listen}`);
+  const at = await gateway.listen(
+    fd === undefined ? { host: (url?.hostname ?? '').replace(/^\[|\]$/g, ''), port: Number(url?.port) } : { fd },
+  );
+  deps.logger.info('the gateway listens', { ...at, glance, isInherited: fd !== undefined });
+}
