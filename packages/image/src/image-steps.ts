@@ -59,7 +59,9 @@ export async function* imageSteps(
     for (let chunk = first; chunk < first + count && at < to; chunk += 1) {
       const bytes = chunkLength(descriptor, chunk);
       if (at + bytes > from) {
-        if (length > 0 && length + bytes > maxBytes) yield takeStep();
+        // A piece is decoded as a whole: one that lay in two steps would be decoded twice.
+        const together = chunk % descriptor.chunksPerPiece === 0 ? pieceBytes(descriptor, chunk, first + count) : bytes;
+        if (length > 0 && length + together > maxBytes) yield takeStep();
         if (length === 0) start = at;
         addToParts(parts, { descriptor, firstChunk: chunk, count: 1, at: length, length: bytes });
         length += bytes;
@@ -68,6 +70,11 @@ export async function* imageSteps(
     }
   }
   if (length > 0) yield takeStep();
+}
+
+/** From the first chunk of a piece to its last, or to the one before `end`. */
+function pieceBytes({ chunkCount, chunksPerPiece, offsets }: PackDescriptor, chunk: number, end: number): number {
+  return (offsets[Math.min(chunk + chunksPerPiece, end, chunkCount)] ?? 0) - (offsets[chunk] ?? 0);
 }
 
 /** A chunk that goes on from the last part makes it longer. */

@@ -19,6 +19,7 @@ import { rangeOf } from './image-range.ts';
 import { ImageError, messageOf } from './image-error.ts';
 import { createImageHasher } from './image-hasher.ts';
 import { imageDefaults } from './options.ts';
+import type { Compute } from './threads/compute.ts';
 import { streamImage } from './stream-image.ts';
 
 export interface OpenImageDeps extends Omit<FindDeps, 'origin'> {
@@ -26,6 +27,8 @@ export interface OpenImageDeps extends Omit<FindDeps, 'origin'> {
   readonly swarm: Swarm;
   /** This node's own records are always trusted. */
   readonly signer: Pick<Signer, 'publicKey'>;
+  /** Where chunks are read and hashed for a reader who gives buffers back. Default: here. */
+  readonly compute?: Pick<Compute, 'read'> | undefined;
 }
 
 /** What the image is, as the origin has said just now to who asks for it. */

@@ -26,6 +26,7 @@ import { originPieceSource } from './origin-piece-source.ts';
 import { isAllPresent, packsIn, rangeNeeds } from './range-needs.ts';
 import { readFromOrigin } from './read-from-origin.ts';
 import { createStepLoader } from './step-loader.ts';
+import type { Compute } from './threads/compute.ts';
 import { streamedSteps } from './streamed-steps.ts';
 
 export interface StreamDeps {
@@ -35,6 +36,7 @@ export interface StreamDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly compute?: Pick<Compute, 'read'> | undefined;
 }
 
 export interface StreamOptions {
@@ -72,6 +74,7 @@ export function streamImage(deps: StreamDeps, found: FoundManifest, options: Str
   let sentBytes = 0;
   let lastResort: PieceSource | undefined;
   const reading = {
+    compute: deps.compute,
     store,
     swarm,
     logger,

@@ -1,11 +1,11 @@
 import { digestOf, isZero } from '@quarry/content/chunk-bytes';
-import type { CopyTask } from './copy-chunks.ts';
+import type { CopyTask, ReadTask } from './copy-chunks.ts';
 import { freeBytes } from './free-bytes.ts';
 import { writeViews } from './write-views.ts';
 import type { WriteFailure, WriteTask } from './write-views.ts';
 
 /** What can be done on another thread. Bytes lie in shared memory, which the thread reads where it is. */
-export type ComputeTask = DigestTask | CompareTask | EncodeTask | EncodeAgainTask | CopyTask | WriteTask;
+export type ComputeTask = DigestTask | CompareTask | EncodeTask | EncodeAgainTask | CopyTask | ReadTask | WriteTask;
 
 export interface DigestTask {
   readonly kind: 'digest';
@@ -47,6 +47,7 @@ export interface ComputeReplies {
   readonly encode: Uint8Array | undefined;
   readonly encodeAgain: readonly PieceBytes[];
   readonly copy: boolean;
+  readonly read: boolean;
   readonly write: WriteFailure | undefined;
 }
 
@@ -67,6 +68,8 @@ export function perform(
       return encodeAgain(task);
     case 'copy':
       return copy(task);
+    case 'read':
+      return read(task);
     case 'write':
       return writeViews(task);
   }
@@ -128,6 +131,11 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 async function copy(task: CopyTask): Promise<boolean> {
   const { copyChunks } = await import('./copy-chunks.ts');
   return copyChunks(task);
+}
+
+async function read(task: ReadTask): Promise<boolean> {
+  const { readChunks } = await import('./copy-chunks.ts');
+  return readChunks(task);
 }
 
 async function encodeAgain({ frame: whole, pieceBytes }: EncodeAgainTask): Promise<PieceBytes[]> {

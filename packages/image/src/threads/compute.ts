@@ -5,7 +5,7 @@ import { ImageError, messageOf } from '../image-error.ts';
 import { imageDefaults } from '../options.ts';
 import { DIGEST_BYTES, perform } from './compute-tasks.ts';
 import type { ComputeReplies, ComputeTask, PieceBytes } from './compute-tasks.ts';
-import type { CopyTask } from './copy-chunks.ts';
+import type { CopyTask, ReadTask } from './copy-chunks.ts';
 import type { WriteFailure, WriteTask } from './write-views.ts';
 import { startThread } from './start-thread.ts';
 
@@ -29,6 +29,8 @@ export interface Compute {
   write(task: Omit<WriteTask, 'kind'>): Promise<void>;
   /** Undefined where no thread runs (it begins one): copying waits for disks, which the calling thread must not. */
   copy(task: Omit<CopyTask, 'kind'>): Promise<boolean | undefined>;
+  /** Likewise, into shared memory. */
+  read(task: Omit<ReadTask, 'kind'>): Promise<boolean | undefined>;
   /** Begins the first thread now; resolves when it runs, or when none can. */
   warmUp(): Promise<void>;
   /** Ends the threads. */
@@ -97,6 +99,11 @@ export function createCompute({ maxThreads = defaultThreads(), clock }: ComputeO
     },
     async copy(task) {
       if (pool?.isReady) return (await pool.run({ ...task, kind: 'copy' })) as boolean;
+      void pool?.warmUp();
+      return undefined;
+    },
+    async read(task) {
+      if (pool?.isReady) return (await pool.run({ ...task, kind: 'read' })) as boolean;
       void pool?.warmUp();
       return undefined;
     },

@@ -13,6 +13,14 @@ export interface CopyTask {
   readonly parts: readonly CopyPart[];
 }
 
+/** Chunks to be read from a file into shared memory, and hashed there. */
+export interface ReadTask {
+  readonly kind: 'read';
+  readonly from: number;
+  readonly into: Uint8Array;
+  readonly parts: readonly CopyPart[];
+}
+
 export interface CopyPart {
   readonly position: number;
   /** 0: the chunks lie there plain; else there is a frame of so many bytes, which is to give `plainBytes`, of which the chunks begin after `skippedBytes`. */
@@ -21,7 +29,7 @@ export interface CopyPart {
   readonly skippedBytes: number;
   readonly lengths: readonly number[];
   readonly digests: Uint8Array;
-  /** Where they go. */
+  /** Where they go, in the other file or in the memory. */
   readonly offset: number;
 }
 
@@ -34,6 +42,25 @@ export function copyChunks({ from, to, parts }: CopyTask): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether all of it was there and had its digest; otherwise `into` may hold anything. */
+export function readChunks({ from, into, parts }: ReadTask): boolean {
+  try {
+    return parts.every((part) => (part.frameBytes > 0 ? readFrame(from, into, part) : readPlain(from, into, part)));
+  } catch {
+    return false;
+  }
+}
+
+function readPlain(from: number, into: Uint8Array, { position, lengths, digests, offset }: CopyPart): boolean {
+  const bytes = lengths.reduce((sum, length) => sum + length, 0);
+  const room = into.subarray(offset, offset + bytes);
+  return readFully(from, room, position) && hasDigests(room, lengths, digests);
+}
+
+function readFrame(from: number, into: Uint8Array, part: CopyPart): boolean {
+  return withFrame(from, part, (chunks) => into.set(chunks, part.offset));
 }
 
 const block = Buffer.allocUnsafeSlow(imageDefaults.writeBytes);
@@ -57,7 +84,12 @@ function copyPlain(from: number, to: number, { position, lengths, digests, offse
 let frame = Buffer.alloc(0);
 
 function copyFrame(from: number, to: number, part: CopyPart): boolean {
-  const { position, frameBytes, plainBytes, skippedBytes, lengths, digests, offset } = part;
+  return withFrame(from, part, (chunks) => writeFully(to, chunks, part.offset));
+}
+
+/** Hands out the chunks if they have their digests; only for the time being. */
+function withFrame(from: number, part: CopyPart, take: (chunks: Uint8Array) => void): boolean {
+  const { position, frameBytes, plainBytes, skippedBytes, lengths, digests } = part;
   if (frame.length < frameBytes) frame = Buffer.allocUnsafeSlow(plainBytes);
   const read = frame.subarray(0, frameBytes);
   if (!readFully(from, read, position)) return false;
@@ -65,7 +97,7 @@ function copyFrame(from: number, to: number, part: CopyPart): boolean {
   const plain = decodePiece(read, plainBytes);
   const chunks = plain.subarray(skippedBytes, skippedBytes + bytes);
   const isGood = hasDigests(chunks, lengths, digests);
-  if (isGood) writeFully(to, chunks, offset);
+  if (isGood) take(chunks);
   freeBytes(plain);
   return isGood;
 }
