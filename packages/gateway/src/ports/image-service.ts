@@ -31,6 +31,8 @@ export interface OpenedImage {
   readonly bytes: AsyncIterable<Uint8Array>;
   /** Of the image, so far. */
   bytesBySource(): BytesBySource;
+  /** For who is done with one of its buffers, and has let nobody else look at it: it is used again. Passes over those of others. */
+  recycle?(bytes: Uint8Array): void;
 }
 
 /** What is seen of an image that passes by. */

@@ -10,6 +10,8 @@ export interface ByteSource {
   end(reason: unknown): void;
   /** Plain bytes of the image, so far. */
   bytesBySource(): BytesBySource;
+  /** Takes back a buffer that nobody looks at any more; passes over those of others. */
+  recycle?(bytes: Uint8Array): void;
 }
 
 /** What Quarry has opened. `ending` is that of the signal it was opened with. */
@@ -24,6 +26,7 @@ export function quarrySource(opened: OpenedImage, ending: AbortController): Byte
       void iterator.return?.().then(undefined, () => {});
     },
     bytesBySource: () => opened.bytesBySource(),
+    recycle: (bytes) => opened.recycle?.(bytes),
   };
 }
 

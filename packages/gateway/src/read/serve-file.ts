@@ -147,7 +147,10 @@ async function serveAllowed(
       tally.sources.push(found.source);
       const { status, message, headers } = servedHead(read, requestId);
       writeHead(response, status, message, headers);
-      await writeBody(response, downloadBytes(deps, download, first.value), onSent);
+      const onDone = (block: Uint8Array): void => {
+        for (const source of tally.sources) source.recycle?.(block);
+      };
+      await writeBody(response, downloadBytes(deps, download, first.value), onSent, onDone);
       return undefined;
     } catch (error) {
       if (response.headersSent || signal.aborted) throw error;
