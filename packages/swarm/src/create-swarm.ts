@@ -440,7 +440,9 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
     },
     async findManifest(id, { signal } = {}) {
       checkOpen();
-      const ticket = images.ticketFor(id);
+      const access = images.access(id);
+      if (access === 'closed') return undefined;
+      const ticket = access === 'open' ? undefined : access;
       return manifestFlights.run(
         `${id} ${ticket?.expiresAtMs}`,
         (shared) =>

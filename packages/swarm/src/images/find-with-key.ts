@@ -17,9 +17,9 @@ import type { LookupDeps } from '../transfer/lookup.ts';
 import { locatorOf } from './record-index.ts';
 import type { TicketBox } from './ticket-box.ts';
 
-/** Of those who say that they give tickets the latest are asked, */
+/** Of those who say that they give tickets the latest are asked first: they may lie, or have gone. */
 const ANNOUNCERS = 4;
-/** and of nodes that say nothing so many: gossip gets lost. */
+/** Of nodes that say nothing so many: gossip gets lost. */
 const OTHERS = 8;
 
 /** The record of a private image, from somebody who gives tickets for it; the ticket is kept for its manifest. Undefined: nobody who could be reached does. */
@@ -65,6 +65,7 @@ export async function findWithKey(
   const groups: readonly (() => readonly PeerId[])[] = [
     () => options.announcers.slice(0, ANNOUNCERS),
     () => peersOf(deps, 'seeder'),
+    () => options.announcers.slice(ANNOUNCERS),
     () => shuffled(peersOf(deps, 'node'), random).slice(0, OTHERS),
   ];
   let found: ImageRecord | undefined;

@@ -20,7 +20,7 @@ export interface ImagesOptions {
   readonly ticketBurst: number;
   /** and then so many a second. More are answered as if there were nothing. */
   readonly ticketsPerSecond: number;
-  /** Tickets kept for later questions for manifests. */
+  /** Tickets kept for questions for manifests, and remembered when they have ended. */
   readonly maxTickets: number;
   /** Those said to have the image are asked first; the others after this, if none of them has answered. */
   readonly hedgeMs: number;
@@ -38,6 +38,6 @@ export const imagesDefaults: ImagesOptions = Object.freeze({
   // A host that unshelves 40 instances at once asks for 40, and a few more times while their publisher is still at it.
   ticketBurst: 256,
   ticketsPerSecond: 32,
-  maxTickets: 1024,
+  maxTickets: 4096,
   hedgeMs: 500,
 });

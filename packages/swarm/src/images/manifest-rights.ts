@@ -19,6 +19,8 @@ export interface ManifestRightsDeps {
 
 /** Who may have which manifest: public ones everybody, private ones the bearer of a good ticket. */
 export interface ManifestRights {
+  /** Whether all records of it that this node has are of projects. */
+  isPrivate(id: ManifestId): boolean;
   /** The manifest, if it is here and the peer may have it. Undefined does not say which of the two. */
   find(
     id: ManifestId,
@@ -58,6 +60,7 @@ export function createManifestRights(deps: ManifestRightsDeps, options: ImagesOp
   };
 
   return {
+    isPrivate,
     async find(id, { peer, ticket, signal }) {
       const shown = ticket && parseTicket(ticket);
       const isAllowed = shown !== undefined && isGood(shown, id, peer) && !isGone(id);

@@ -58,7 +58,8 @@ export interface PrivateImages {
   findRecords(key: ImageKey, waiting: LookupWaiting): Promise<readonly ImageRecord[]>;
   /** Without the records of images that were withdrawn. */
   standing(records: readonly ImageRecord[]): readonly ImageRecord[];
-  ticketFor(manifest: ManifestId): KeptTicket | undefined;
+  /** How the manifest can be asked for: of everybody, with a ticket, or not at all: of a private one not even the id is told. */
+  access(manifest: ManifestId): KeptTicket | 'open' | 'closed';
   readonly rights: ManifestRights;
   withdraw(key: ImageKey): Promise<void>;
   readonly holding: Pick<Holding, 'ask' | 'status'>;
@@ -163,7 +164,11 @@ export function createPrivateImages(deps: PrivateImagesDeps, options: PrivateIma
     findRecords: (key, waiting) =>
       flights.run(imageLocator(key), (signal) => findBoth(key, { ...waiting, signal }), { signal: waiting.signal }),
     standing: (records) => records.filter((record) => !isGone(record)),
-    ticketFor: (manifest) => tickets.find(manifest),
+    access(manifest) {
+      const ticket = tickets.find(manifest);
+      if (ticket) return ticket;
+      return tickets.knows(manifest) || rights.isPrivate(manifest) ? 'closed' : 'open';
+    },
     withdraw(key) {
       return news.withdraw(imageLocator(key), imageSecret(key));
     },

@@ -11,11 +11,13 @@ export interface KeptTicket {
   readonly expiresAtMs: number;
 }
 
-/** The tickets that this node was given, in memory and until they expire; the latest of each manifest. */
+/** The tickets that this node was given, in memory; the latest of each manifest. */
 export interface TicketBox {
   keep(ticket: Ticket, issuer: PeerId): void;
+  /** One that is still good. */
   find(manifest: ManifestId): KeptTicket | undefined;
-  drop(manifest: ManifestId): void;
+  /** Whether there was one, also when it is not good any more: then the manifest is not for everybody. */
+  knows(manifest: ManifestId): boolean;
 }
 
 export function createTicketBox(clock: Clock, options: { readonly maxTickets: number }): TicketBox {
@@ -31,10 +33,8 @@ export function createTicketBox(clock: Clock, options: { readonly maxTickets: nu
     },
     find(manifest) {
       const ticket = kept.get(manifest);
-      if (!ticket || ticket.expiresAtMs > clock.wallMs()) return ticket;
-      kept.delete(manifest);
-      return undefined;
+      return ticket && ticket.expiresAtMs > clock.wallMs() ? ticket : undefined;
     },
-    drop: (manifest) => void kept.delete(manifest),
+    knows: (manifest) => kept.has(manifest),
   };
 }

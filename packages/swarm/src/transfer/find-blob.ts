@@ -14,7 +14,10 @@ const FIRST_PAUSE_MS = 20;
 export interface BlobLookup<T> {
   readonly protocol: string;
   readonly id: Uint8Array;
-  /** What shows that this node may have it, where not everybody may. */
+  /**
+   * What shows that this node may have it, where not everybody may. Then even its id is told to nobody but the holders, and those whom a holder names:
+   * they know it already.
+   */
   readonly ticket?: Uint8Array | undefined;
   /** Shown to each peer that is asked. */
   readonly proofFor?: ((peer: PeerId) => Uint8Array | undefined) | undefined;
@@ -40,17 +43,19 @@ export async function findBlob<T>(deps: LookupDeps, lookup: BlobLookup<T>): Prom
       return answer.kind === 'blob' ? { value: lookup.decode(answer.body) } : answer;
     });
   };
+  const askNaming = async (peer: PeerId): Promise<Found<T>> => {
+    const found = await ask(peer);
+    if (!found || !('kind' in found) || found.kind !== 'elsewhere') return found;
+    return (await askNamed(deps, found.peers, ask, lookup)) ?? (await ask(peer, true));
+  };
   for (const peer of lookup.holders.slice(0, BREADTH)) {
     if (!(await isReachable(deps, peer, lookup))) continue;
-    const found = await ask(peer);
+    const found = await (lookup.ticket ? askNaming(peer) : ask(peer));
     if (found && 'value' in found) return found.value;
   }
+  if (lookup.ticket) return undefined;
   for (const seeder of shuffled(peersOf(deps, 'seeder'), deps.random)) {
-    let found = await ask(seeder);
-    if (found && 'kind' in found && found.kind === 'elsewhere') {
-      const elsewhere = await askNamed(deps, found.peers, ask, lookup);
-      found = elsewhere ?? (await ask(seeder, true));
-    }
+    const found = await askNaming(seeder);
     if (found && 'value' in found) return found.value;
   }
   const others = shuffled(peersOf(deps, 'node'), deps.random).filter((peer) => !tried.has(peer));

@@ -5,6 +5,7 @@ import {
   fixed64k,
   imageKeyOf,
   imageRef,
+  packIdFrom,
   publicDomain,
   signImageRecord,
 } from '@quarry/content';
@@ -42,11 +43,15 @@ export function signerOf(seed: number): Signer {
   };
 }
 
-/** An image of zeros, of so many chunks; `version` gives it another hash. */
-export function imageOf(name: string, choice: { chunks?: number; version?: number; domain?: Domain } = {}): TestImage {
-  const { chunks = 1, version = 0, domain: owner = project } = choice;
+/** An image of zeros, of so many chunks, and one chunk of each of so many public packs; `version` gives it another hash. */
+export function imageOf(
+  name: string,
+  choice: { chunks?: number; packs?: number; version?: number; domain?: Domain } = {},
+): TestImage {
+  const { chunks = 1, packs = 0, version = 0, domain: owner = project } = choice;
   const builder = createManifestBuilder({ domain: owner, cutter: fixed64k });
   builder.addZeros(chunks * 65_536);
+  for (let i = 0; i < packs; i += 1) builder.addChunk(packIdFrom(digestOf(Buffer.from(`pack ${i}`))), 0, 65_536);
   const value = Buffer.from(digestOf(Buffer.from(`${name} ${version}`))).toString('hex');
   const manifest = builder.build({ hash: { algorithm: 'sha256', value } });
   const key = imageKeyOf({ ref: imageRef(name), imageBytes: manifest.imageBytes, hash: manifest.hash });

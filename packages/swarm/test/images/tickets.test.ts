@@ -1,5 +1,10 @@
 // Private images among nodes that know their keys: found, and had, and from whom.
+import { imageLocator, signTicket } from '@quarry/content';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { PeerId } from '../../src/ports/network.ts';
+import { encodeTicketAnswer } from '../../src/protocol/get-ticket.ts';
+import { encodeImagesMessage } from '../../src/protocol/images-message.ts';
+import { protocols, topics } from '../../src/protocol/protocol-names.ts';
 import { createPrivateWorld, imageOf, project, publicImageOf, recordOf } from './private-world.ts';
 import type { MemberNode, PrivateWorld } from './private-world.ts';
 
@@ -10,6 +15,12 @@ afterEach(() => world.close());
 
 const image = imageOf('7d2c4c5e-0000-4000-8000-000000000001');
 const large = imageOf('7d2c4c5e-0000-4000-8000-000000000002', { chunks: 3 });
+
+function flipped(bytes: Uint8Array, at: number): Uint8Array {
+  const copy = new Uint8Array(bytes);
+  copy[at] = (copy[at] ?? 0) ^ 1;
+  return copy;
+}
 
 interface Cluster {
   readonly seeder: MemberNode;
@@ -92,22 +103,92 @@ describe('a private image', () => {
     expect(world.clock.now() - beganMs).toBeLessThan(1500);
   });
 
-  test('is given by a seeder to the first who ask, who then give it to the others', async () => {
+  test('is given by a seeder to the first who asks, who then gives it to the others', async () => {
     world = createPrivateWorld(6);
     const { seeder, publisher, others } = await clusterOf(4, { blobGives: 1 });
-    const record = await world.publish(publisher, image);
-    await world.keep(seeder, image, record);
-    const [first, second] = others as [MemberNode, MemberNode];
-    await world.find(first, image.key);
-    expect(await world.manifest(first, image)).toEqual(image.manifest);
-    await world.keep(first, image, record);
-    // The ticket of either is good at a node that is neither seeder nor publisher but has the record.
+    const wide = imageOf('wide', { packs: 700 }); // a manifest of 22 KB: worth naming others for
+    const record = await world.publish(publisher, wide);
+    await world.keep(seeder, wide, record);
+    await world.clock.advance(1000);
     world.hub.kill(publisher.peer);
     await world.clock.advance(100);
-    expect(await world.find(second, image.key)).toEqual([record]);
-    world.hub.kill(seeder.peer);
-    await world.clock.advance(100);
-    expect(await world.manifest(second, image)).toEqual(image.manifest);
+    const given: number[] = [];
+    for (const node of others) {
+      const before = seeder.network.up.passedBytes;
+      expect(await world.find(node, wide.key)).toEqual([record]);
+      expect(await world.manifest(node, wide)).toEqual(wide.manifest);
+      given.push(seeder.network.up.passedBytes - before);
+      await world.keep(node, wide, record);
+    }
+    expect(given[0]).toBeGreaterThan(20_000);
+    for (const bytes of given.slice(1)) expect(bytes).toBeLessThan(10_000);
+  });
+
+  test('has a manifest whose id is told to nobody who does not know it', async () => {
+    world = createPrivateWorld(14);
+    const { seeder, publisher, others } = await clusterOf(4);
+    await world.publish(publisher, image);
+    await world.clock.advance(1000);
+    const [asker] = others as [MemberNode];
+    const told = new Set<PeerId>();
+    const request = asker.network.request.bind(asker.network);
+    asker.network.request = (peer, protocol, bytes, options) => {
+      if (Buffer.from(bytes).includes(Buffer.from(image.manifest.id, 'hex'))) told.add(peer);
+      return request(peer, protocol, bytes, options);
+    };
+    await world.find(asker, image.key);
+    expect(await world.manifest(asker, image)).toEqual(image.manifest);
+    expect([...told]).toEqual([publisher.peer]);
+    // Neither when the ticket has ended, nor when the publisher is dead, nor by a node that has the record and lost the manifest.
+    told.clear();
+    await world.find(asker, image.key);
+    world.hub.kill(publisher.peer);
+    expect(await world.manifest(asker, image)).toBeUndefined();
+    await world.clock.advance(120_000);
+    expect(await world.manifest(asker, image)).toBeUndefined();
+    await asker.catalog.putRecord(await recordOf(image, publisher.signer, 5000));
+    expect(await world.manifest(asker, image)).toBeUndefined();
+    expect([...told].filter((peer) => peer !== publisher.peer)).toEqual([]);
+    expect(seeder.swarm.status().banned).toEqual([]);
+  });
+
+  test('is not had from a liar, who is banned', async () => {
+    world = createPrivateWorld(15);
+    const keeper = await world.add();
+    const record = await world.publish(keeper, image);
+    const lies: ((bytes: Uint8Array) => Uint8Array)[] = [
+      (bytes) => flipped(bytes, bytes.length - 1), // not signed any more
+      (bytes) => flipped(bytes, 40), // a record of something else
+      (bytes) => bytes.subarray(0, bytes.length - 3),
+    ];
+    const ticket = await signTicket(
+      { manifest: record.manifest, bearer: keeper.peer, expiresAtMs: world.clock.wallMs() + 60_000 },
+      keeper.signer,
+    );
+    lies.push(() => encodeTicketAnswer({ record, ticket })); // a good ticket, for somebody else
+    for (const lie of lies) {
+      const tamper = (protocol: string, answer: Uint8Array): Uint8Array =>
+        protocol === protocols.ticket ? lie(answer) : answer;
+      const liar = await world.add({ link: { tamper } });
+      const asker = await world.add({ bootstrap: [liar] });
+      await world.publish(liar, image);
+      await world.clock.advance(3000);
+      expect(await world.find(asker, image.key)).toEqual([]);
+      expect(asker.swarm.status().banned).toMatchObject([{ peer: liar.peer }]);
+    }
+  });
+
+  test('is found although others say that they have it and do not', async () => {
+    world = createPrivateWorld(16);
+    const { publisher, others } = await clusterOf(12);
+    const record = await world.publish(publisher, image);
+    await world.clock.advance(1000);
+    const [asker, ...liars] = others as [MemberNode, ...MemberNode[]];
+    const news = encodeImagesMessage([{ kind: 'here', locator: imageLocator(image.key), ttlMs: 600_000 }]);
+    for (const liar of liars.slice(0, 6)) await liar.network.publish(topics.images, news);
+    for (const liar of liars.slice(0, 2)) world.hub.stall(liar.peer);
+    await world.clock.advance(1000);
+    expect(await world.find(asker, image.key)).toEqual([record]);
   });
 
   test('is asked for once by those who want it at the same moment', async () => {
