@@ -8,6 +8,8 @@ export interface Arrivals {
   has(parts: readonly StepPart[]): boolean;
   /** Resolves when they are; rejects with what `end` was given. */
   until(parts: readonly StepPart[]): Promise<void>;
+  /** How often something has arrived. */
+  readonly count: number;
   /** Nothing more will come: who waits, and waits from now on, for what is not here is told why. */
   end(reason: unknown): void;
   stop(): void;
@@ -19,11 +21,15 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
-export function createArrivals(store: Pick<PackStore, 'present' | 'onPresent' | 'onAbsent'>): Arrivals {
+export function createArrivals(
+  store: Pick<PackStore, 'present' | 'onPresent' | 'onAbsent'>,
+  packs: ReadonlySet<PackId>,
+): Arrivals {
   const known = new Map<PackId, ChunkSet>();
   /** Packs that have changed since they were looked at. */
   const stale = new Set<PackId>();
   const waiters = new Set<Waiter>();
+  let count = 0;
   let ended: { readonly reason: unknown } | undefined;
 
   const present = (pack: PackId): ChunkSet | undefined => {
@@ -43,6 +49,7 @@ export function createArrivals(store: Pick<PackStore, 'present' | 'onPresent' | 
     store.onAbsent((pack) => void stale.add(pack)),
     store.onPresent((pack) => {
       stale.add(pack);
+      if (packs.has(pack)) count += 1;
       for (const waiter of waiters) {
         if (!waiter.parts.some(({ descriptor }) => descriptor.id === pack) || !has(waiter.parts)) continue;
         waiters.delete(waiter);
@@ -56,6 +63,9 @@ export function createArrivals(store: Pick<PackStore, 'present' | 'onPresent' | 
       if (has(parts)) return;
       if (ended) throw ended.reason;
       await new Promise<void>((resolve, reject) => waiters.add({ parts, resolve, reject }));
+    },
+    get count() {
+      return count;
     },
     end(reason) {
       ended ??= { reason };

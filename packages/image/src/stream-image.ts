@@ -134,7 +134,7 @@ export function streamImage(deps: StreamDeps, found: FoundManifest, options: Str
 
   async function* iterate(): AsyncGenerator<Uint8Array, void, undefined> {
     const lease = store.lease(manifest.packs);
-    const arrivals = createArrivals(store);
+    const arrivals = createArrivals(store, new Set(manifest.packs));
     const onAbort = (): void => arrivals.end(signal.reason);
     let fetching: Promise<void> = Promise.resolve();
     try {

@@ -28,7 +28,8 @@ const LATE = Symbol('late');
 /**
  * The steps of an image that is being fetched, in order, each as soon as its chunks are here; some steps are read ahead. When the step that is needed next does
  * not come for `stallMs` it is taken from the origin, which has as long; then IMAGE_STALLED. From stall to stall less patience is left, until a step comes by itself:
- * who must read an image from its origin after all gets on. The first step is not taken from elsewhere: who has not seen a byte yet can do without us.
+ * who must read an image from its origin after all gets on. The first step is not taken from elsewhere, but waited for as long as
+ * anything at all arrives: who has not seen a byte yet can do without us.
  * When it ends, nothing is under way any more.
  */
 export async function* streamedSteps(
@@ -99,7 +100,12 @@ export async function* streamedSteps(
     const { step, loading } = first;
     const cancelHurry = clock.after(stallMs / HURRY_SHARE, () => deps.hurry(underWay.map((each) => each.step)));
     try {
+      let count = arrivals.count;
       let bytes = await within(loading, stallMs / 2 ** Math.min(stalls, MAX_HALVINGS));
+      while (bytes === LATE && isFirst && count !== arrivals.count) {
+        ({ count } = arrivals);
+        bytes = await within(loading, stallMs);
+      }
       if (bytes !== LATE) stalls = 0;
       else if (isFirst) throw stalled(step, undefined);
       else {

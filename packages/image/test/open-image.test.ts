@@ -370,6 +370,20 @@ describe('bytes that do not come', () => {
     }
   });
 
+  test('are waited for before the first of them is here as long as others come', async () => {
+    const seeder = await seederOf(image);
+    const node = manualNode(seeder);
+    const { pack } = await deliverable(seeder);
+    const opening = opened(node, targetOf(image));
+    await until(() => node.swarm.wanted.length === 1);
+    for (let piece = 24; piece >= 0; piece -= 1) {
+      await settle();
+      await node.clock.advance(STALL_MS / 2);
+      await node.swarm.deliver(pack, piece);
+    }
+    expect((await collect((await opening).bytes)).equals(image)).toBe(true);
+  });
+
   test('refuse the image where not even the first come, so that the caller can take it from elsewhere', async () => {
     const node = manualNode(await seederOf(image));
     const opening = open(node, targetOf(image));

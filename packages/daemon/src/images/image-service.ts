@@ -67,7 +67,12 @@ export function createImageService(deps: ImageServiceDeps, options: { readonly s
         { ref, imageBytes, hash, domain },
         { signal, offset, length, origin, described, stallMs: options.stallMs, onProgress },
       );
-      return opened && { bytes: opened.bytes, bytesBySource: () => opened.report() };
+      if (!opened) return undefined;
+      return {
+        bytes: opened.bytes,
+        bytesBySource: () => opened.report(),
+        recycle: (bytes) => opened.recycle(bytes),
+      };
     },
     async take(image, bytes, { algorithm, confirm, signal }) {
       const lease = await leaseOf(image.baseImage);
