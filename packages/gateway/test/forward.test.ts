@@ -221,7 +221,7 @@ describe('an answer that is passed on', () => {
 
   it('waits for a client that does not read, and for nobody else', async () => {
     const clock = createVirtualClock();
-    const body = Buffer.alloc(64 * 2 ** 20, 'x');
+    const body = Buffer.alloc(24 * 2 ** 20, 'x');
     const { glance, gateway } = await start(
       ({ socket }) => {
         socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);

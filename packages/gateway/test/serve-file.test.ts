@@ -390,7 +390,7 @@ describe('a download from Quarry that has begun', () => {
   });
 
   it('holds Quarry up where the client does not read', async () => {
-    const big = patternBytes(48 * 2 ** 20);
+    const big = patternBytes(32 * 2 ** 20);
     const { gateway } = await start(answerAsGlance(imageFixture(big)));
     let given = 0;
     gateway.images.onOpen = async (_, options) => {
