@@ -17,6 +17,7 @@ export function interruptible<T extends object>(target: T, onPoint: () => Promis
 
 const SYNCHRONOUS: ReadonlySet<string | symbol> = new Set([
   'present',
+  'access',
   'inventory',
   'lease',
   'usage',
