@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { errorCode, isCodedError, type Clock, type Logger, type Random } from '@quarry/runtime';
+import { answerPing, isPing } from './answer-ping.ts';
 import { createDeleteImage } from './delete-image.ts';
 import { callerOf, type Exchange, type Handler } from './exchange.ts';
 import { answerError, createForward, failureStatus } from './forward.ts';
@@ -49,6 +50,7 @@ export function createGateway(deps: GatewayDeps, options: GatewayOptions): Gatew
   let isClosing = false;
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (isPing(request)) return answerPing(response, isClosing);
     const ending = new AbortController();
     const startedAtMs = clock.now();
     const method = request.method ?? '';
