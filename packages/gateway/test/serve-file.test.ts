@@ -254,13 +254,13 @@ describe('an image that Quarry knows', () => {
 });
 
 describe('a download from Quarry that has begun', () => {
-  it.each([
+  const breaks: readonly (readonly [how: string, then: () => Promise<unknown>])[] = [
     ['fails', fail],
     ['ends too early', async () => undefined],
-  ] as const)('goes on from Glance at the very byte where Quarry %s', async (_, then) => {
+  ];
+  it.each(breaks)('goes on from Glance at the very byte where Quarry %s', async (_, then) => {
     const { glance, gateway } = await start();
-    gateway.images.onOpen = async (_image, options) =>
-      openBroken(bytes, options, 131_072, then as () => Promise<never>);
+    gateway.images.onOpen = async (_image, options) => openBroken(bytes, options, 131_072, then);
     const answer = await ask(gateway.url, FILE);
     expect(answer).toMatchObject({ status: 200, isWhole: true });
     expect(answer.body.equals(bytes)).toBe(true);

@@ -112,7 +112,7 @@ export function openBroken(
   bytes: Uint8Array,
   options: { readonly offset: number; readonly length: number },
   breakAt: number,
-  then: () => Promise<never>,
+  then: () => Promise<unknown>,
 ): OpenedImage {
   const whole = openBytes(bytes, { offset: options.offset, length: Math.max(0, breakAt - options.offset) });
   return {
