@@ -167,11 +167,16 @@ function createServer(numbers: GatewayNumbers, onRequest: http.RequestListener):
   return server;
 }
 
-/** What is no HTTP, or too large. The error holds the bytes that came, a token among them: nothing of it is told or logged. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/** What is no HTTP, too slow or too large. The error holds the bytes that came, a token among them: nothing of it is told or logged. */
 function refuse(error: Error, socket: Socket & { readonly _httpMessage?: ServerResponse | null }): void {
   // Within an answer another one would look like its body.
   if (!socket.writable || socket._httpMessage) return void socket.destroy();
-  const status = errorCode(error) === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const status = REFUSALS[errorCode(error) ?? ''] ?? '400 Bad Request';
   socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
 }
 

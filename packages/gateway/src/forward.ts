@@ -42,15 +42,19 @@ export function writeHeadOf(response: ServerResponse, answer: UpstreamAnswer): v
   const headers = endToEndHeaders(answer.rawHeaders);
   // Without it Nova fails on the header, not on the error, and does not try again.
   if (answer.status >= 400 && answer.header('content-type') === undefined) headers.push('Content-Type', 'text/plain');
-  response.sendDate = false;
   writeHead(response, answer.status, answer.statusMessage, headers);
 }
 
-/** Exactly these headers, and `Date` unless it is switched off; nothing is added but what the connection itself needs. */
+/** Exactly these headers, and what the connection itself needs, in the words of Glance. */
 export function writeHead(response: ServerResponse, status: number, message: string, headers: readonly string[]): void {
-  // HTTP/1.1 keeps connections open without a word. Where this one ends, Node must say so.
-  if (response.shouldKeepAlive && response.req.httpVersionMinor >= 1) response.removeHeader('Connection');
-  response.writeHead(status, message, headers as string[]);
+  const sent = [...headers];
+  response.sendDate = false;
+  // HTTP/1.1 keeps connections open without a word, but Glance answers who asks for it. Where this one ends, Node says so.
+  if (response.shouldKeepAlive && response.req.httpVersionMinor >= 1) {
+    if (response.req.headers.connection?.toLowerCase() === 'keep-alive') sent.push('Connection', 'keep-alive');
+    else response.removeHeader('Connection');
+  }
+  response.writeHead(status, message, sent);
 }
 
 /** An answer of the gateway's own, in words. */

@@ -138,6 +138,16 @@ describe('an answer that is passed on', () => {
     expect(answer).toBe(`${head}Connection: close\r\n\r\na\xffb`);
   });
 
+  it('keeps the connection open in the words of Glance: only for who asks', async () => {
+    const { gateway } = await start((request) => reply(request, '200 OK', [['X-A', '1']]));
+    const asked = (connection: string): string => `GET / HTTP/1.1\r\nHost: g\r\n${connection}\r\n`;
+    const text = asked('Connection: keep-alive\r\n') + asked('') + asked('Connection: close\r\n');
+    const head = 'HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 0\r\n';
+    expect(await askRaw(gateway.port, text)).toBe(
+      `${head}Connection: keep-alive\r\n\r\n${head}\r\n${head}Connection: close\r\n\r\n`,
+    );
+  });
+
   it('is not followed where it leads elsewhere', async () => {
     const { gateway } = await start((request) => reply(request, '302 Found', [['Location', 'http://127.0.0.1:1/']]));
     expect(await ask(gateway.url, '/v2')).toMatchObject({ status: 302, headers: { location: 'http://127.0.0.1:1/' } });

@@ -83,10 +83,10 @@ export function findRange(header: string | undefined, imageBytes: number): ByteR
   return offset < end ? { offset, length: end - offset, isWhole: false } : undefined;
 }
 
-/** Status and headers as Glance 25.1 sends them, in its order and case. `Date` follows them. */
+/** Status and headers as Glance 25.1 sends them, in its order and case. */
 export function servedHead(
   { image, checksum, range }: Extract<ReadStep, { readonly kind: 'probe' }>,
-  requestId: string | undefined,
+  { requestId, date }: { readonly requestId: string | undefined; readonly date: Date },
 ): { readonly status: 200 | 206; readonly message: string; readonly headers: readonly string[] } {
   const { offset, length, isWhole } = range;
   const headers = ['Content-Type', 'application/octet-stream'];
@@ -94,5 +94,6 @@ export function servedHead(
   if (checksum !== undefined) headers.push('Content-Md5', checksum);
   headers.push('Content-Length', `${length}`);
   if (requestId !== undefined) headers.push('X-Openstack-Request-Id', requestId);
+  headers.push('Date', date.toUTCString());
   return isWhole ? { status: 200, message: 'OK', headers } : { status: 206, message: 'Partial Content', headers };
 }

@@ -145,7 +145,7 @@ async function serveAllowed(
       checkBlock(first, 'quarry', { at: 0, length });
       tally.served = 'quarry';
       tally.sources.push(found.source);
-      const { status, message, headers } = servedHead(read, requestId);
+      const { status, message, headers } = servedHead(read, { requestId, date: new Date(clock.wallMs()) });
       writeHead(response, status, message, headers);
       const onDone = (block: Uint8Array): void => {
         for (const source of tally.sources) source.recycle?.(block);

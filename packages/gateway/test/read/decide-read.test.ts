@@ -93,7 +93,7 @@ describe('servedHead', () => {
   const headOf = (range: string | undefined, checksum = record.checksum): ReturnType<typeof servedHead> => {
     const step = decideRead({ ...plain, range }, shown({ checksum }), 1);
     if (step.kind !== 'probe') throw new Error('not served');
-    return servedHead(step, 'req-1');
+    return servedHead(step, { requestId: 'req-1', date: new Date(0) });
   };
 
   it('is what Glance sends with a whole image', () => {
@@ -105,6 +105,7 @@ describe('servedHead', () => {
         ['Content-Md5', record.checksum],
         ['Content-Length', '1000'],
         ['X-Openstack-Request-Id', 'req-1'],
+        ['Date', 'Thu, 01 Jan 1970 00:00:00 GMT'],
       ].flat(),
     });
   });
@@ -118,6 +119,7 @@ describe('servedHead', () => {
         ['Content-Md5', record.checksum],
         ['Content-Length', '10'],
         ['X-Openstack-Request-Id', 'req-1'],
+        ['Date', 'Thu, 01 Jan 1970 00:00:00 GMT'],
       ].flat(),
     });
   });
