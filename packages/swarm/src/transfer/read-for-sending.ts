@@ -26,6 +26,11 @@ export function createDescriptorCache(store: PackStore, options: { readonly maxE
   return {
     async find(pack, waiting) {
       const known = cached.get(pack);
+      if (!store.present(pack)) {
+        // Evicted; or discarded, while somebody on this host still reads it.
+        cached.delete(pack);
+        return undefined;
+      }
       if (known) {
         cached.delete(pack);
         cached.set(pack, known);
