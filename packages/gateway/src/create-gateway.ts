@@ -186,10 +186,11 @@ function clientOf(socket: Socket): string {
 }
 
 function numbersOf(options: GatewayOptions): GatewayNumbers {
-  const numbers: Record<string, number> = { ...gatewayDefaults };
-  for (const name of Object.keys(gatewayDefaults) as (keyof GatewayNumbers)[]) {
-    const value = options[name];
-    if (value !== undefined) numbers[name] = value;
-  }
-  return numbers as GatewayNumbers;
+  const numbers: Record<keyof GatewayNumbers, number> = { ...gatewayDefaults };
+  for (const name of Object.keys(gatewayDefaults) as (keyof GatewayNumbers)[])
+    numbers[name] = options[name] ?? numbers[name];
+  // Who is less patient is so in everything that may keep a client waiting.
+  numbers.answerMs = options.answerMs ?? numbers.stallMs;
+  numbers.switchMs = options.switchMs ?? Math.min(numbers.switchMs, numbers.stallMs / 3);
+  return numbers;
 }

@@ -32,9 +32,9 @@ export const gatewayDefaults: Readonly<
 > = Object.freeze({
   /** How long Glance may send, or accept, nothing while a body flows; and how long a download may be silent once it has begun. */
   stallMs: 30_000,
-  /** How long Glance may take to begin its answer to a request that can be repeated. Others wait as long as the client does: storing an image takes its time. */
+  /** How long Glance may take to begin its answer to a request that can be repeated; where only stallMs is given, as long as that. Others wait as long as the client does: storing an image takes its time. */
   answerMs: 30_000,
-  /** How long Quarry's own source may be silent in a download that has begun before another is tried. Less than stallMs, so that the client need not notice. */
+  /** How long Quarry's own source may be silent in a download that has begun before another is tried; at most a third of stallMs where it is not given, so that the client need not notice. */
   switchMs: 10_000,
   /** How long Quarry may make no progress towards the first bytes of an image before it queues for a read of Glance as well. */
   openMs: 10_000,

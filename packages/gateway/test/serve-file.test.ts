@@ -309,6 +309,13 @@ describe('a download from Quarry that has begun', () => {
     expect(gateway.served).toMatchObject([{ served: 'quarry', reason: 'GATEWAY_STALLED' }]);
   });
 
+  it('has time to go on elsewhere also where the stall time is short and nothing else is said', async () => {
+    const { gateway } = await start(asGlance, { stallMs: 600 });
+    gateway.images.onOpen = async (_, options) => openBroken(bytes, options, 131_072, never);
+    const answer = await ask(gateway.url, FILE);
+    expect(answer.body.equals(bytes)).toBe(true);
+  });
+
   it('goes on from Quarry where Glance is busy and Quarry can again', async () => {
     const { glance, gateway } = await start(asGlance, { retryMs: 5 });
     gateway.images.onOriginRead = never;
@@ -350,6 +357,26 @@ describe('a download from Quarry that has begun', () => {
     const answer = await ask(gateway.url, FILE);
     expect(answer.isWhole).toBe(false);
     expect(bytes.subarray(0, 131_072).equals(answer.body)).toBe(true);
+  });
+
+  it('is cut where somebody before Glance encodes what it goes on with', async () => {
+    const { glance, gateway } = await start(
+      withData((request) =>
+        reply(
+          request,
+          '206 Partial Content',
+          [
+            ['Content-Range', 'bytes 131072-300000/300001'],
+            ['Content-Encoding', 'br'],
+          ],
+          bytes.subarray(131_072),
+        ),
+      ),
+    );
+    gateway.images.onOpen = async (_image, options) => openBroken(bytes, options, 131_072, fail);
+    const answer = await ask(gateway.url, FILE, { headers: { 'Accept-Encoding': 'gzip, deflate' } });
+    expect(answer.isWhole).toBe(false);
+    expect(glance.requests.filter(isData).map(({ headers }) => headers['accept-encoding'])).toEqual(['identity']);
   });
 
   it('is cut where nobody can go on for the stall time, and not before', async () => {
@@ -454,6 +481,17 @@ describe('an image that nobody knows', () => {
     expect(gateway.images.taken).toMatchObject([{ outcome: 'nothing' }]);
     await until(() => gateway.log.length > 0);
     expect(gateway.log.join('')).toContain('GATEWAY_CONTENT_MISMATCH');
+  });
+
+  it('is passed on as it comes, and not taken in, where somebody before Glance encodes it', async () => {
+    const { gateway } = await start(
+      withData((request) => reply(request, '200 OK', [['Content-Encoding', 'gzip']], bytes)),
+    );
+    const answer = await ask(gateway.url, FILE);
+    expect(answer).toMatchObject({ status: 200, headers: { 'content-encoding': 'gzip' } });
+    expect(answer.body.equals(bytes)).toBe(true);
+    expect(gateway.images.taken).toEqual([]);
+    expect(gateway.images.origin.held).toBe(0);
   });
 
   it('is passed on in part, and not taken in', async () => {

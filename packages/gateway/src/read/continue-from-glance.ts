@@ -34,7 +34,8 @@ export async function continueFromGlance(deps: ContinueDeps, continuation: Conti
   if (!now || !isSameContent(now, image)) throw changed(image, 'Glance shows another content by now');
 
   const end = offset + length;
-  const headers = endToEndHeaders(rawHeaders, ['content-length', 'content-range', 'range']);
+  const headers = endToEndHeaders(rawHeaders, ['accept-encoding', 'content-length', 'content-range', 'range']);
+  headers.push('Accept-Encoding', 'identity'); // what the client has is plain
   const ask = (range: readonly string[]): Promise<UpstreamAnswer> =>
     deps.upstream.request({ method: 'GET', path, rawHeaders: [...headers, ...range], signal });
   const { clock, numbers } = deps;
@@ -48,6 +49,7 @@ export async function continueFromGlance(deps: ContinueDeps, continuation: Conti
     answer = await ask([]);
   }
   try {
+    if (isEncoded(answer)) throw changed(image, 'somebody before Glance encodes it, which was not asked for');
     if (answer.status === 206) {
       const range = answer.header('content-range');
       if (range !== `bytes ${offset}-${end - 1}/${image.imageBytes}`)
@@ -62,6 +64,11 @@ export async function continueFromGlance(deps: ContinueDeps, continuation: Conti
     discard(answer);
     throw error;
   }
+}
+
+/** Whether the bytes on the way are others than those of the image. */
+export function isEncoded(answer: UpstreamAnswer): boolean {
+  return (answer.header('content-encoding') ?? 'identity') !== 'identity';
 }
 
 function checkStatus(status: number, expected: number, image: GlanceImage): void {

@@ -8,6 +8,7 @@ import { discardAnswer } from '../relay-body.ts';
 import { showImage, type ShownImage } from '../shown-image.ts';
 import type { UpstreamAnswer } from '../upstream.ts';
 import { glanceSource, sumBySource, type ByteSource } from './byte-source.ts';
+import { isEncoded } from './continue-from-glance.ts';
 import { decideByProbe, decideRead, probeRange, servedHead, type ReadRequest, type ReadStep } from './decide-read.ts';
 import { checkBlock, downloadBytes, nextBlock, type Download } from './download-bytes.ts';
 import { findSource } from './find-source.ts';
@@ -194,6 +195,7 @@ function isExpected(answer: UpstreamAnswer, { checksum, range }: AllowedRead): b
   const md5 = answer.header('content-md5');
   return (
     answer.status === (range.isWhole ? 200 : 206) &&
+    !isEncoded(answer) &&
     Number(answer.header('content-length')) === range.length &&
     (md5 === undefined || checksum === undefined || md5.toLowerCase() === checksum)
   );
