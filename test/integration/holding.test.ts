@@ -38,7 +38,7 @@ afterAll(() => cluster.stop());
 
 test('an image goes to the nodes of a zone, each piece once over the store’s link, and a second time nothing goes', async () => {
   const [n1, n2, n3] = nodes as [Member, Member, Member];
-  const outcome = await quarry(seeder, 'prefetch', 'base', '--zone', 'a');
+  const outcome = await quarry(seeder, 'prefetch', 'base', '--to-zone', 'a');
   expect(outcome).toMatchObject({ code: 0, err: '' });
   const { nodes: reached, coverage } = JSON.parse(outcome.out);
   expect(reached.map((node: { peer: string; state: string }) => [node.peer, node.state]).toSorted()).toEqual(
@@ -48,14 +48,14 @@ test('an image goes to the nodes of a zone, each piece once over the store’s l
   expect(await Promise.all([n1, n2, n3].map(presentBytes))).toEqual([IMAGE_BYTES, IMAGE_BYTES, 0]);
   const sent = await sentBytes();
   expect(sent).toBeLessThanOrEqual(1.02 * IMAGE_BYTES);
-  expect((await quarry(seeder, 'prefetch', 'base', '--zone', 'a')).code).toBe(0);
+  expect((await quarry(seeder, 'prefetch', 'base', '--to-zone', 'a')).code).toBe(0);
   expect(await sentBytes()).toBe(sent);
   const { bytesBySource } = await n2.client.fetch({ image: 'base', destination: at('base') });
   expect(bytesBySource).toEqual({ local: IMAGE_BYTES, peer: 0, seeder: 0, origin: 0 });
 });
 
 test('a node or zone that is not there is named, with those that are', async () => {
-  const outcome = await quarry(seeder, 'prefetch', 'base', '--zone', 'attic');
+  const outcome = await quarry(seeder, 'prefetch', 'base', '--to-zone', 'attic');
   expect(outcome.code).toBe(2);
   const { error } = JSON.parse(outcome.err);
   expect(error.message).toContain('attic');
@@ -66,7 +66,7 @@ test('a node or zone that is not there is named, with those that are', async () 
 
 test('a purge on one host is of that host, a purge of the cluster reaches every member', async () => {
   const [n1, n2, n3] = nodes as [Member, Member, Member];
-  expect((await quarry(seeder, 'prefetch', 'base', 'other', '--node', n1.id, '--node', n3.id)).code).toBe(0);
+  expect((await quarry(seeder, 'prefetch', 'base', 'other', '--to-node', n1.id, '--to-node', n3.id)).code).toBe(0);
   expect(await Promise.all([n1, n2, n3].map(presentBytes))).toEqual([2 * IMAGE_BYTES, IMAGE_BYTES, 2 * IMAGE_BYTES]);
   const here = await quarry(n3, 'purge', 'other');
   expect(here.code).toBe(0);

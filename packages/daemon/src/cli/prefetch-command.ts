@@ -12,15 +12,15 @@ export function addPrefetch(program: Command, context: CliContext): void {
   const command = program
     .command('prefetch')
     .argument('<image...>', 'images that this node or a member knows: seeded, shelved or fetched before')
-    .option('--node <peer id>', 'a node to bring them to; repeat it for more', collect)
-    .option('--zone <name>', 'nodes of this zone; repeat it for more', collect)
+    .option('--to-node <peer id>', 'a node to bring them to; repeat it for more', collect)
+    .option('--to-zone <name>', 'nodes of this zone; repeat it for more', collect)
     .option('--percent <number>', 'of the nodes of each zone, so many', '100')
     .description(
       'have nodes fetch images before anybody asks for them, and watch until they have; Ctrl-C stops the watching',
     );
   addConfigFlags(command, clientKeys).action(async (images: readonly string[]) => {
     const terminal = context.terminal();
-    const options = command.opts<{ node?: readonly string[]; zone?: readonly string[]; percent: string }>();
+    const options = command.opts<{ toNode?: readonly string[]; toZone?: readonly string[]; percent: string }>();
     const percent = Number(options.percent);
     if (!(percent > 0 && percent <= 100))
       throw new CliError(
@@ -29,7 +29,7 @@ export function addPrefetch(program: Command, context: CliContext): void {
       );
     const report = await withDaemon(configOf(command), context, { isLocal: false }, (client) =>
       client.prefetch(
-        { images, nodes: options.node ?? [], zones: options.zone ?? [], percent },
+        { images, nodes: options.toNode ?? [], zones: options.toZone ?? [], percent },
         { signal: context.signal, onProgress: (progress) => terminal.progress(progress) },
       ),
     );
