@@ -29,8 +29,15 @@ export async function startFacade(options: FacadeOptions): Promise<RunningProces
     'the node',
     [
       ...quarry,
-      ...['node', '--json', '--data', directory, '--cluster-key-file', key, '--listen', '/ip4/127.0.0.1/tcp/0'],
-      ...['--gateway', listen, '--glance', glance, '--encoding', 'off', '--log-level', 'warn'],
+      'node',
+      '--json',
+      `--data=${directory}`,
+      `--cluster-key-file=${key}`,
+      '--listen=/ip4/127.0.0.1/tcp/0',
+      `--gateway=${listen}`,
+      `--glance=${glance}`,
+      '--encoding=off',
+      '--log-level=warn',
     ],
     { signal, onLine: () => ready.abort() },
   );

@@ -21,7 +21,7 @@ afterEach(async () => {
 async function glance(record: object, token?: string): Promise<GlanceOrigin> {
   const server = await startHttpServer((request, response) => {
     if (token !== undefined && request.headers['x-auth-token'] !== token) return void response.writeHead(404).end();
-    if (request.url?.endsWith('/file')) return void serveBytes(request, response, BYTES, {});
+    if (request.url?.endsWith('/file')) return serveBytes(request, response, BYTES, {});
     response.end(JSON.stringify({ ...glanceRecord(ID, BYTES), ...record }));
   });
   const origin = createGlanceOrigin({ clock: systemClock, token: async () => 'own-token' }, { url: server.url });

@@ -18,7 +18,7 @@ async function subject() {
       return origin.describe(...args);
     },
   };
-  return { origin, asked: () => asked, ...{ pinned: pinnedOrigin(counted, known) } };
+  return { origin, asked: () => asked, pinned: pinnedOrigin(counted, known) };
 }
 
 async function read(source: AsyncIterable<Uint8Array>): Promise<string> {

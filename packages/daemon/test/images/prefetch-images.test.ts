@@ -42,7 +42,7 @@ async function run(clock: VirtualClock, work: Promise<PrefetchReport>): Promise<
   );
   for (let i = 0; i < 200 && !isDone; i += 1) {
     await new Promise((resolve) => setImmediate(resolve));
-    clock.advance(1000);
+    await clock.advance(1000);
   }
   return work;
 }
