@@ -272,6 +272,20 @@ describe('a download from Quarry that has begun', () => {
     expect(gateway.images.origin).toEqual({ held: 0, takenBytes: bytes.length - 131_072 });
   });
 
+  it.each(breaks)('is cut where Quarry %s before it has proven what it gave', async (_, then) => {
+    const { glance, gateway } = await start();
+    gateway.images.onOpen = async (_image, options) => ({
+      ...openBroken(bytes, options, 131_072, then),
+      isProvenLast: true,
+    });
+    // How much of it is out by then is the system's affair; it may be nothing.
+    const answer = await ask(gateway.url, FILE).catch(() => undefined);
+    expect(answer?.isWhole ?? false).toBe(false);
+    await until(() => gateway.served.length > 0);
+    expect(gateway.served).toMatchObject([{ served: 'cut' }]);
+    expect(rangesOf(glance)).toEqual([]);
+  });
+
   it('goes on within its range', async () => {
     const { glance, gateway } = await start();
     gateway.images.onOpen = async (_, options) => openBroken(bytes, options, 70_000, fail);

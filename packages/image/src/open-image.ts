@@ -27,6 +27,8 @@ export interface OpenImageDeps extends Omit<FindDeps, 'origin'> {
   readonly swarm: Swarm;
   /** This node's own records are always trusted. */
   readonly signer: Pick<Signer, 'publicKey'>;
+  /** Manifests that turned out wrong, on this host: they are not used, and others are added. */
+  readonly wrongManifests?: Set<ManifestId> | undefined;
   /** Where chunks are read and hashed for a reader who gives buffers back. Default: here. */
   readonly compute?: Pick<Compute, 'read'> | undefined;
 }
@@ -64,7 +66,10 @@ export interface OpenedImage {
   readonly bytes: AsyncGenerator<Uint8Array, void, undefined>;
   readonly record: ImageRecord;
   readonly manifest: Manifest;
-  /** Whether the whole image is held against its hash on the way, because nobody has vouched for it yet whom this node trusts. */
+  /**
+   * Whether the whole image is held against its hash on the way, because nobody has vouched for it yet whom this node trusts. Then what came out may be wrong,
+   * and nobody else may go on where it breaks off.
+   */
   readonly isHashChecked: boolean;
   /** Of the bytes that have come out so far. */
   report(): Readonly<Record<SourceKind, number>>;
@@ -137,6 +142,9 @@ export async function openImage(
   };
 }
 
+/** More come from somebody who makes them on purpose, and would fill the memory. */
+const MAX_WRONG_MANIFESTS = 1000;
+
 async function find(
   deps: OpenImageDeps,
   target: OpenTarget,
@@ -146,7 +154,8 @@ async function find(
   const { ref, imageBytes, hash, domain } = target;
   const described: OriginImage = { ref, name: ref, imageBytes, hash, format: undefined, version: hash.value };
   const trust = { publishers: [...deps.trust.publishers, deps.signer.publicKey] };
-  const findOptions = { signal, patienceMs, exceptManifests, described, domain };
+  const except = new Set([...(exceptManifests ?? []), ...(deps.wrongManifests ?? [])]);
+  const findOptions = { signal, patienceMs, exceptManifests: except, described, domain };
   const { found } = await findImage({ ...deps, trust }, ref, findOptions);
   return found;
 }
@@ -171,7 +180,7 @@ async function isVerified({ catalog, logger }: OpenImageDeps, id: ManifestId, ha
 }
 
 async function judge(
-  { catalog, logger }: OpenImageDeps,
+  { catalog, logger, wrongManifests }: OpenImageDeps,
   { record, manifest }: FoundManifest,
   expected: ImageHash,
   actual: ImageHash,
@@ -181,6 +190,8 @@ async function judge(
     logger.warn('what the image hashes to could not be noted', { ref, error: messageOf(error) });
   };
   if (isSame(actual, expected)) return catalog.markVerified(manifest.id, actual).catch(unnoted);
+  if ((wrongManifests?.size ?? 0) >= MAX_WRONG_MANIFESTS) wrongManifests?.clear();
+  wrongManifests?.add(manifest.id);
   await catalog.removeRecords(ref, { where: (other) => other.manifest === manifest.id }).catch(unnoted);
   const publisher = Buffer.from(record.publisher).toString('hex');
   const message = `image ${ref} by manifest ${manifest.id} has ${expected.algorithm} ${actual.value} instead of ${expected.value}: its publisher ${publisher} lied or was wrong`;

@@ -454,7 +454,8 @@ describe('an image of a publisher who is not trusted', () => {
       findRecords: async () => [lie],
       findManifest: async () => manifest && { ...manifest, hash: undefined },
     };
-    const node = createFetchNode(stranger, [{ store: seeder.store, catalog }]);
+    const wrongManifests = new Set<ManifestId>();
+    const node = { ...createFetchNode(stranger, [{ store: seeder.store, catalog }]), wrongManifests };
     const stream = await opened(node, { ...targetOf(image), hash, imageBytes });
     const read: number[] = [];
     const reading = (async () => {
@@ -463,6 +464,7 @@ describe('an image of a publisher who is not trusted', () => {
     await expect(reading).rejects.toMatchObject({ code: 'IMAGE_HASH_MISMATCH', details: { manifest: manifest?.id } });
     expect(read.reduce((sum, length) => sum + length, 0)).toBeLessThanOrEqual(image.length - 65_536);
     expect(await node.catalog.findRecords(anyRef)).toEqual([]);
+    expect(await open(node, { ...targetOf(image), hash, imageBytes })).toBeUndefined();
   });
 
   test('keeps even its only bytes to itself until the hash is right', async () => {

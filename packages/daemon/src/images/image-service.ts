@@ -4,6 +4,7 @@ import type {
   ImageCatalog,
   ImageRecord,
   Manifest,
+  ManifestId,
   Origin,
   PackLease,
   PackStore,
@@ -43,8 +44,12 @@ export interface ImageServiceDeps {
   readonly stayWithinBudget: () => Promise<void>;
 }
 
+/** Missing bytes are read from Glance, which takes as long at most, before the client has waited for the stall time. */
+const STALLS = 3;
+
 export function createImageService(deps: ImageServiceDeps, options: { readonly stallMs: number }): ImageService {
   const { store, catalog, swarm, logger } = deps;
+  const wrongManifests = new Set<ManifestId>();
 
   /** What a snapshot was made from shall still be here when its first chunks are looked up. */
   const leaseOf = async (ref: GlanceImage['baseImage']): Promise<PackLease | undefined> => {
@@ -63,14 +68,15 @@ export function createImageService(deps: ImageServiceDeps, options: { readonly s
       const known = { ref, name: ref, imageBytes, hash, domain, format: undefined };
       const { origin, described } = pinnedOrigin(deps.glanceFor(credentialsIn(caller.headers)), known);
       const opened = await openImage(
-        deps,
+        { ...deps, wrongManifests },
         { ref, imageBytes, hash, domain },
-        { signal, offset, length, origin, described, stallMs: options.stallMs, onProgress },
+        { signal, offset, length, origin, described, stallMs: options.stallMs / STALLS, onProgress },
       );
       if (!opened) return undefined;
       return {
         bytes: opened.bytes,
         bytesBySource: () => opened.report(),
+        isProvenLast: opened.isHashChecked,
         recycle: (bytes) => opened.recycle(bytes),
       };
     },

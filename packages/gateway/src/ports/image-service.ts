@@ -31,6 +31,11 @@ export interface OpenedImage {
   readonly bytes: AsyncIterable<Uint8Array>;
   /** Of the image, so far. */
   bytesBySource(): BytesBySource;
+  /**
+   * Whether the image is proven to be the right one by its last bytes only, so that what came before may be wrong: nobody else may go on with it where it fails.
+   * Default false.
+   */
+  readonly isProvenLast?: boolean;
   /** For who is done with one of its buffers, and has let nobody else look at it: it is used again. Passes over those of others. */
   recycle?(bytes: Uint8Array): void;
 }

@@ -10,6 +10,8 @@ export interface ByteSource {
   end(reason: unknown): void;
   /** Plain bytes of the image, so far. */
   bytesBySource(): BytesBySource;
+  /** What it gave is known to be right at its end only: a download that it began is cut where it fails. */
+  readonly isProvenLast?: boolean;
   /** Takes back a buffer that nobody looks at any more; passes over those of others. */
   recycle?(bytes: Uint8Array): void;
 }
@@ -26,6 +28,7 @@ export function quarrySource(opened: OpenedImage, ending: AbortController): Byte
       void iterator.return?.().then(undefined, () => {});
     },
     bytesBySource: () => opened.bytesBySource(),
+    isProvenLast: opened.isProvenLast ?? false,
     recycle: (bytes) => opened.recycle?.(bytes),
   };
 }

@@ -19,9 +19,9 @@ export interface Download extends Wanted {
 
 /**
  * The bytes of a download that has begun, exactly as many as wanted, whatever becomes of their sources: where one fails or is silent for `switchMs`, another goes
- * on at the very byte. Never silent for more than `stallMs` while somebody waits: then it rejects, and the connection must be cut. `head` is what was read
+ * on at the very byte; but where what the source gave is not proven to be right before its end, nobody does. Never silent for more than `stallMs` while somebody waits: then it rejects, and the connection must be cut. `head` is what was read
  * of the first source already.
- * @throws GatewayError GATEWAY_STALLED, that Glance will not go on with the image, and the signal's reason
+ * @throws GatewayError GATEWAY_STALLED, that Glance will not go on with the image, the signal's reason, and what a source that is proven last fails with
  */
 export async function* downloadBytes(
   deps: HandlerDeps,
@@ -42,13 +42,15 @@ export async function* downloadBytes(
       source ??= await nextSource(deps, download, { at, failed, leftMs });
       if (!source) continue;
       try {
-        const block = await nextBlock(source, clock, Math.min(numbers.switchMs, leftMs), signal);
+        const limitMs = source.isProvenLast ? leftMs : Math.min(numbers.switchMs, leftMs);
+        const block = await nextBlock(source, clock, limitMs, signal);
         checkBlock(block, source.kind, { at, length });
         if (block.value.length > 0) return block.value;
       } catch (error) {
         source.end(error);
         signal.throwIfAborted();
         onTrouble(errorCode(error) ?? 'unknown');
+        if (source.isProvenLast) throw error;
         failed = source.kind;
         source = undefined;
       }
