@@ -58,9 +58,9 @@ export const gatewayDefaults: Readonly<
   publishMs: 2_000,
   /** What an upload may be ahead of the ingest that it feeds, in memory. */
   seedAheadBytes: 16 * 2 ** 20,
-  /** How long that ingest may hold the upload up in all, besides its share. */
+  /** How long an ingest may hold the upload, or the download, that feeds it up in all, besides its share. */
   seedGraceMs: 2_000,
-  /** The share of an upload's time that its ingest may take: the upload keeps 0.8 of its speed. */
+  /** The share of the time of an upload or a download that its ingest may take: it keeps 0.8 of its speed. */
   seedShare: 0.2,
   /** How long a spooled upload is tried again where Glance cannot be reached, breaks off, or answers 503. */
   spoolRetryMs: 600_000,

@@ -21,7 +21,7 @@ export function seedDownload(
   const tee = createTee(
     bytes,
     { clock },
-    { maxAheadBytes: numbers.teeBytes, graceMs: numbers.retryMs, maxHeldShare: 0.1 },
+    { maxAheadBytes: numbers.teeBytes, graceMs: numbers.seedGraceMs, maxHeldShare: numbers.seedShare },
   );
   const { hash, imageBytes, ...pending } = image;
   const confirm = async (seen: SeenImage): Promise<void> => checkSeen(image, seen);
