@@ -12,6 +12,7 @@ import type { GatewayObserver } from './ports/observer.ts';
 import { createServeFile } from './read/serve-file.ts';
 import { route, type Route } from './route.ts';
 import type { Spool } from './upload/spool.ts';
+import type { UploadMarks } from './upload/upload-marks.ts';
 import { createTakeUpload, type TakeUploadDeps } from './upload/take-upload.ts';
 import { createUpstream, type UpstreamOptions } from './upstream.ts';
 
@@ -23,6 +24,8 @@ export interface GatewayDeps {
   readonly observer: GatewayObserver;
   /** Where uploads are kept until Glance has taken them; without one they stream. See openSpool. */
   readonly spool?: Spool | undefined;
+  /** Which uploads have begun, across crashes; without them Nova can send the rest of a file for the whole after one. See openUploadMarks. */
+  readonly uploadMarks?: UploadMarks | undefined;
 }
 
 export interface GatewayOptions extends Partial<GatewayNumbers> {

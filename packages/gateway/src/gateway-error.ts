@@ -19,7 +19,9 @@ export type GatewayErrorCode =
   | 'GATEWAY_TEE_DROPPED'
   /** Glance did not take an upload, or shows another image than was seen. */
   | 'GATEWAY_NOT_TAKEN'
-  /** There is no room to spool an upload. */
+  /** What is uploaded is the rest of a file whose beginning was cut off. */
+  | 'GATEWAY_UPLOAD_CUT'
+  /** There is no room to spool an upload, or its directory cannot be used. */
   | 'GATEWAY_NO_SPOOL'
   /** The address to listen on, or Glance's URL, cannot be used. */
   | 'GATEWAY_BAD_ADDRESS'

@@ -14,3 +14,5 @@ export { createGateway } from './create-gateway.ts';
 export type { Gateway, GatewayDeps, GatewayOptions, ListenAt } from './create-gateway.ts';
 export { openSpool } from './upload/spool.ts';
 export type { Spool, SpoolFile, SpoolOptions } from './upload/spool.ts';
+export { openUploadMarks } from './upload/upload-marks.ts';
+export type { UploadMark, UploadMarks, UploadMarksOptions } from './upload/upload-marks.ts';

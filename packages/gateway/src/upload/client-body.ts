@@ -23,6 +23,8 @@ export interface ClientBody {
    * left, or has been silent for `idleMs`: then whether the connection can be used again. Nothing is asked for that the client holds back.
    */
   drain(): Promise<boolean>;
+  /** Lets go of the connection, which may have other requests. */
+  close(): void;
 }
 
 export function createClientBody(
@@ -46,6 +48,9 @@ export function createClientBody(
     onEvent();
   });
   for (const event of ['readable', 'close', 'error']) request.on(event, onEvent);
+  // A request that has its answer hears no more of a connection that closes.
+  const { socket } = request;
+  socket.on('close', onEvent);
 
   /** The next bytes; undefined at the end. */
   const pull = async (mine: number): Promise<Uint8Array | undefined> => {
@@ -57,7 +62,7 @@ export function createClientBody(
         return bytes;
       }
       if (hasEnded) return undefined;
-      if (request.destroyed)
+      if (request.destroyed || socket.destroyed)
         throw new GatewayError('GATEWAY_CLIENT_GONE', 'the client left in the middle of its upload');
       let isIdle = false;
       const cancel = clock.after(idleMs, () => {
@@ -109,6 +114,9 @@ export function createClientBody(
       } catch {
         return false;
       }
+    },
+    close() {
+      socket.off('close', onEvent);
     },
   };
 }

@@ -16,10 +16,13 @@ import type { Spool } from './spool.ts';
 import { spoolUpload } from './spool-upload.ts';
 import { streamUpload, type Upload } from './stream-upload.ts';
 import { uploadAnswer } from './upload-answer.ts';
+import type { UploadMark, UploadMarks } from './upload-marks.ts';
 
 export interface TakeUploadDeps extends HandlerDeps {
   /** Where uploads are kept until Glance has taken them. Without one they stream. */
   readonly spool?: Spool | undefined;
+  /** Which uploads have begun. Without them a crash in the middle of one can make Nova send the rest of a file for the whole. */
+  readonly uploadMarks?: UploadMarks | undefined;
 }
 
 const NOT_SEEDED: SeedingEnd = { isSeeded: false, reason: undefined };
@@ -41,8 +44,10 @@ export function createTakeUpload(deps: TakeUploadDeps): Handler {
     };
     let seeding: Seeding | undefined;
     let failure: unknown;
+    let mark: UploadMark | undefined;
     const endings: (() => Promise<void>)[] = [];
     try {
+      if (client.hasBegun) mark = await markBeginning(deps, exchange);
       const upload: Upload = {
         exchange,
         client,
@@ -62,7 +67,7 @@ export function createTakeUpload(deps: TakeUploadDeps): Handler {
       seeding?.refuse(error);
       answerFailure(exchange, client, error);
     }
-    const { isSeeded, reason } = await leave(deps, exchange, client, seeding);
+    const { isSeeded, reason } = await leave(deps, exchange, client, { seeding, mark });
     for (const run of endings) await run();
     observer.uploaded({
       image: ref,
@@ -73,6 +78,25 @@ export function createTakeUpload(deps: TakeUploadDeps): Handler {
       durationMs: clock.now() - exchange.startedAtMs,
     });
   };
+}
+
+/** @throws GatewayError GATEWAY_UPLOAD_CUT where what comes is the rest of a file whose beginning was sent before */
+async function markBeginning(
+  { uploadMarks, logger }: TakeUploadDeps,
+  { route, request }: Exchange,
+): Promise<UploadMark | undefined> {
+  const requestId = request.headers['x-openstack-request-id'];
+  if (!uploadMarks || route.image === undefined || typeof requestId !== 'string') return undefined;
+  let mark: UploadMark | undefined;
+  try {
+    mark = await uploadMarks.begin(route.image, requestId);
+  } catch (error) {
+    logger.warn('the beginning of an upload is not marked', { image: route.image, code: errorCode(error) });
+    return undefined;
+  }
+  if (mark) return mark;
+  const message = `the beginning of this upload of image ${route.image} was sent before and cut off, so what comes now is only the rest of the file; nothing of it was given to Glance`;
+  throw new GatewayError('GATEWAY_UPLOAD_CUT', message, { details: { image: route.image } });
 }
 
 function notTaken(status: number): GatewayError {
@@ -120,10 +144,10 @@ function failureStatusOf(client: ClientBody, error: unknown): number {
 
 /** Sees the answer out, the rest of the client's body in, and the seeding to its end. */
 async function leave(
-  { clock, numbers }: HandlerDeps,
-  { request, response, signal }: Exchange,
+  { clock, numbers, logger }: HandlerDeps,
+  { request, response, signal, route }: Exchange,
   client: ClientBody,
-  seeding: Seeding | undefined,
+  { seeding, mark }: { readonly seeding: Seeding | undefined; readonly mark: UploadMark | undefined },
 ): Promise<SeedingEnd> {
   // A reset would make the client send again as surely as a 503: who sends is let finish. Unless the gateway closes: then not for long.
   let cancel: (() => void) | undefined;
@@ -134,15 +158,23 @@ async function leave(
   };
   if (signal.aborted) onClosing();
   else signal.addEventListener('abort', onClosing, { once: true });
-  if (!client.isWhole && !(await client.drain())) request.socket.destroy();
+  const isHeard = client.isWhole || (await client.drain());
+  if (!isHeard) request.socket.destroy();
   if (!response.destroyed && !response.writableFinished) {
     await new Promise<void>((resolve) => {
       response.once('finish', resolve);
       response.once('close', resolve);
     });
   }
+  if (isHeard && response.writableFinished) {
+    // It has its answer. One that has none may come again, and must not be taken at its word.
+    await mark?.remove().catch((error: unknown) => {
+      logger.warn('the mark of an upload cannot be removed', { image: route.image, code: errorCode(error) });
+    });
+  }
   const end = seeding ? await seeding.ended : NOT_SEEDED;
   signal.removeEventListener('abort', onClosing);
   cancel?.();
+  client.close();
   return end;
 }

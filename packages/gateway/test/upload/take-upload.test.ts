@@ -357,6 +357,18 @@ describe('a client that waits for 100 Continue', () => {
 });
 
 describe('a gateway that closes', () => {
+  test('does not wait for a client that has its answer and leaves', async () => {
+    const { glance, images, gateway, url } = await open();
+    const { id } = glance.add();
+    const request = http.request(`${url}/v2/images/${id}/file`, { method: 'PUT' });
+    request.on('error', () => {});
+    request.write(Buffer.alloc(MIB));
+    while (images.begun.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    request.destroy();
+    await gateway.close({ graceMs: 0 });
+    expect(images.published.size).toBe(0);
+  });
+
   test('lets an upload end', async () => {
     const { glance, images, gateway, put } = await open();
     const { id } = glance.add();

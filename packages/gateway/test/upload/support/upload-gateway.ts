@@ -5,6 +5,7 @@ import {
   type GatewayObserver,
   type GatewayOptions,
   type Spool,
+  type UploadMarks,
 } from '../../../src/index.ts';
 import { createTakingImages, type TakingImages } from './taking-images.ts';
 import { startUploadGlance, type UploadGlance } from './upload-glance.ts';
@@ -25,15 +26,15 @@ export interface UploadGateway {
 }
 
 export async function startUploadGateway(
-  options: Partial<GatewayOptions> & { readonly spool?: Spool } = {},
+  options: Partial<GatewayOptions> & { readonly spool?: Spool; readonly uploadMarks?: UploadMarks } = {},
 ): Promise<UploadGateway> {
   const glance = await startUploadGlance();
   const images = createTakingImages();
   const ended = Promise.withResolvers<Uploaded>();
   const observer: GatewayObserver = { answered: () => {}, served: () => {}, uploaded: (entry) => ended.resolve(entry) };
-  const { spool, ...numbers } = options;
+  const { spool, uploadMarks, ...numbers } = options;
   const gateway = createGateway(
-    { images, observer, clock: systemClock, random: systemRandom, logger: silentLogger, spool },
+    { images, observer, clock: systemClock, random: systemRandom, logger: silentLogger, spool, uploadMarks },
     { continueMs: 100, ...numbers, glance: { url: glance.url } },
   );
   const { port } = await gateway.listen({ host: '127.0.0.1', port: 0 });
