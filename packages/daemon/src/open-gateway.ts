@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import process from 'node:process';
-import { createGateway } from '@quarry/gateway';
-import type { ImageService } from '@quarry/gateway';
+import { createGateway, openSpool } from '@quarry/gateway';
+import type { ImageService, Spool } from '@quarry/gateway';
 import type { Clock, Lifecycle, Logger, Random } from '@quarry/runtime';
 import type { Config } from './config/config.ts';
 import { createGatewayObserver } from './images/gateway-observer.ts';
@@ -18,6 +18,8 @@ export interface GatewayServerDeps {
 
 /** What systemd calls the façade's socket: `FileDescriptorName=` of its unit. */
 const SOCKET_NAME = 'gateway';
+/** What spooled uploads leave free on the file system: the host needs a little to stay usable. */
+const SPOOL_RESERVE_BYTES = 2 ** 30;
 
 /** The socket handed over for the façade, if there is one. */
 function inheritedFd(): number | undefined {
@@ -31,14 +33,10 @@ export function hasGateway({ gateway }: Config): boolean {
 
 /** Opens the façade. Resolves when it accepts. Rejects with GatewayError. */
 export async function openGateway(config: Config, deps: GatewayServerDeps, lifecycle: Lifecycle): Promise<void> {
-  const { listen, glance, caFile, stallMs, spool, spoolMaxBytes, drainMs } = config.gateway;
+  const { listen, glance, caFile, stallMs, drainMs } = config.gateway;
   const gateway = createGateway(
-    { ...deps, observer: createGatewayObserver(deps) },
-    {
-      glance: { url: glance, ...(caFile === '' ? {} : { caFile }) },
-      stallMs,
-      ...(spool ? { spool: { directory: join(config.node.dataDirectory, 'spool'), maxBytes: spoolMaxBytes } } : {}),
-    },
+    { ...deps, observer: createGatewayObserver(deps), spool: await spoolOf(config, deps) },
+    { glance: { url: glance, ...(caFile === '' ? {} : { caFile }) }, stallMs },
   );
   lifecycle.onClose('the gateway', () => gateway.close({ graceMs: drainMs }));
   const fd = inheritedFd();
@@ -47,4 +45,10 @@ export async function openGateway(config: Config, deps: GatewayServerDeps, lifec
     fd === undefined ? { host: (url?.hostname ?? '').replace(/^\[|\]$/g, ''), port: Number(url?.port) } : { fd },
   );
   deps.logger.info('the gateway listens', { ...at, glance, isInherited: fd !== undefined });
+}
+
+async function spoolOf({ gateway, node }: Config, deps: GatewayServerDeps): Promise<Spool | undefined> {
+  if (!gateway.spool) return undefined;
+  const directory = join(node.dataDirectory, 'spool');
+  return openSpool(deps, { directory, maxBytes: gateway.spoolMaxBytes, reserveBytes: SPOOL_RESERVE_BYTES });
 }
