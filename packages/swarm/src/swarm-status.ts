@@ -30,9 +30,18 @@ export interface SwarmStatus {
   readonly originBudget: OriginBudgetStatus | undefined;
   /** (member, pack) pairs that are known. */
   readonly knownHaves: number;
+  readonly images: ImageFigures;
   readonly bytes: Omit<TrafficView, 'peers'>;
   readonly memory: SwarmMemory;
   readonly rates: SwarmRates;
+}
+
+/** What is known of private images of the cluster: words of members, by locator. */
+export interface ImageFigures {
+  /** "I give tickets for it." */
+  readonly here: number;
+  /** "It is gone." */
+  readonly gone: number;
 }
 
 /** Buffers of pieces under way. */
@@ -72,6 +81,7 @@ export interface SwarmFigures extends Omit<TrafficView, 'peers'> {
   readonly peers: number;
   readonly bannedPeers: number;
   readonly memory: SwarmMemory;
+  readonly images: ImageFigures;
   /** Why this seeder is still here; undefined while it does not want to leave. */
   readonly leaving: LeaveStatus | undefined;
   /** Undefined without a limit. */

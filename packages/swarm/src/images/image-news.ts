@@ -15,6 +15,7 @@ import type { RelayedNews } from '../protocol/known-images.ts';
 import { protocolLimits } from '../protocol/protocol-limits.ts';
 import { protocols, topics } from '../protocol/protocol-names.ts';
 import { SwarmError } from '../swarm-error.ts';
+import type { ImageFigures } from '../swarm-status.ts';
 import { createAuthoredTable } from './authored-table.ts';
 import type { AuthoredEntry } from './authored-table.ts';
 import type { ImagesOptions } from './images-options.ts';
@@ -42,7 +43,7 @@ export interface ImageNewsKeeper {
   isGone(locator: ImageLocator, secret: Uint8Array): boolean;
   /** Tells the cluster that the image is gone. */
   withdraw(locator: ImageLocator, secret: Uint8Array): Promise<void>;
-  readonly figures: { readonly here: number; readonly gone: number };
+  readonly figures: ImageFigures;
 }
 
 export interface ImageNewsDeps {
