@@ -87,6 +87,13 @@ export function createImageNews(deps: ImageNewsDeps, options: ImagesOptions): Im
     });
   };
   const hereNews = (locator: ImageLocator): ImageNews => ({ kind: 'here', locator, ttlMs: options.hereTtlMs });
+  /** Kept like what others say: newcomers are told of it. */
+  const sayHere = (locator: ImageLocator): ImageNews => {
+    const heardAtMs = clock.now();
+    const untilMs = heardAtMs + options.hereTtlMs;
+    here.put({ locator, author: self, value: undefined, heardAtMs, untilMs });
+    return hereNews(locator);
+  };
   const announceSoon = (locator: ImageLocator): void => {
     unsaid.add(locator);
     if (!isStarted || cancelAnnounce) return;
@@ -94,14 +101,14 @@ export function createImageNews(deps: ImageNewsDeps, options: ImagesOptions): Im
       cancelAnnounce = undefined;
       const known = [...unsaid].filter((one) => index.find(one)?.isOwnPrivate);
       unsaid.clear();
-      publishQuietly(known.map(hereNews));
+      publishQuietly(known.map(sayHere));
     });
   };
   /** All that this node has to say: messages get lost, and newcomers have heard nothing. */
   const publishAll = (): void => {
     const news: ImageNews[] = [];
     for (const { locator, secret, isOwnPrivate } of index.all()) {
-      if (isOwnPrivate && !isGone(locator, secret)) news.push(hereNews(locator));
+      if (isOwnPrivate && !isGone(locator, secret)) news.push(sayHere(locator));
     }
     const sinceMs = clock.now() - options.hereTtlMs;
     for (const { author, locator, value, heardAtMs } of gone.after(0, Infinity, clock.now())) {

@@ -94,6 +94,14 @@ describe('who knows neither key nor ticket', () => {
     }
   });
 
+  test('is given no private manifest of which the record has gone, or has not come yet', async () => {
+    await friend.catalog.putManifest(nobodysImage.manifest);
+    const unknown = await askManifest(publisher, nobodysImage);
+    expect(await askManifest(friend, nobodysImage)).toEqual(unknown);
+    const ticket = await ticketOf(publisher.signer, curious.peer, { image: nobodysImage });
+    expect(await askManifest(friend, nobodysImage, ticket)).toEqual(unknown);
+  });
+
   test('gets no ticket for a locator that it has heard, with whatever proof', async () => {
     const locator = imageLocator(secretImage.key);
     const secret = imageSecret(secretImage.key);

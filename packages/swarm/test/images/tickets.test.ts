@@ -2,7 +2,7 @@
 import { imageLocator, signTicket } from '@quarry/content';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { PeerId } from '../../src/ports/network.ts';
-import { encodeTicketAnswer } from '../../src/protocol/get-ticket.ts';
+import { decodeTicketAnswer, encodeTicketAnswer } from '../../src/protocol/get-ticket.ts';
 import { encodeImagesMessage } from '../../src/protocol/images-message.ts';
 import { protocols, topics } from '../../src/protocol/protocol-names.ts';
 import { createPrivateWorld, imageOf, project, publicImageOf, recordOf } from './private-world.ts';
@@ -70,6 +70,28 @@ describe('a private image', () => {
     const record = await world.publish(publisher, image);
     await world.clock.advance(1000);
     expect(await world.find(others[0] as MemberNode, image.key)).toEqual([record]);
+  });
+
+  test('is announced to who comes later, from whomever it hears of it', async () => {
+    world = createPrivateWorld(17);
+    const publisher = await world.add();
+    await world.publish(publisher, image);
+    await world.clock.advance(10_000); // to nobody
+    const second = await world.add({ bootstrap: [publisher] });
+    await world.clock.advance(3000);
+    expect(second.swarm.figures().images.here).toBe(1);
+    for (const met of [publisher, second]) {
+      const newcomer = await world.add({ bootstrap: [met], options: { images: { newcomerAsks: 1 } } });
+      await world.clock.advance(500);
+      expect(newcomer.swarm.figures().images.here).toBe(1);
+    }
+    // And who was alone tells those who are there when they meet.
+    const lonely = await world.add();
+    await world.publish(lonely, large);
+    await world.clock.advance(10_000);
+    await world.until(lonely.network.dial(second.peer, []), 1000);
+    await world.clock.advance(3000);
+    expect(publisher.swarm.figures().images.here).toBe(2);
   });
 
   test('of a dead publisher is had from a seeder that has it, and from nobody when that is dead, too', async () => {
@@ -166,6 +188,11 @@ describe('a private image', () => {
       keeper.signer,
     );
     lies.push(() => encodeTicketAnswer({ record, ticket })); // a good ticket, for somebody else
+    lies.push((answer) => {
+      const given = decodeTicketAnswer(answer);
+      if (!given) throw new TypeError('the liar has the image');
+      return encodeTicketAnswer({ ...given, record: { ...given.record, publishedAtMs: 9e12 } }); // the latest of all records
+    });
     for (const lie of lies) {
       const tamper = (protocol: string, answer: Uint8Array): Uint8Array =>
         protocol === protocols.ticket ? lie(answer) : answer;
@@ -259,6 +286,7 @@ describe('a private image', () => {
     const again = await world.add({ seed: 77, catalog: first.catalog });
     again.network.dial(asker.peer, []).catch(() => {});
     await world.clock.advance(4000);
+    expect(asker.swarm.figures().images.here).toBe(1);
     expect(await world.find(asker, image.key)).toEqual([record]);
   });
 

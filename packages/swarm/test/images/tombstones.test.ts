@@ -136,6 +136,7 @@ describe('an image that was withdrawn', () => {
     expect(publisher.withdrawn).toEqual([open.key]);
     expect(await world.until(asker.swarm.findRecords(open.key.ref), 10_000)).toEqual([]);
     expect(await world.until(asker.swarm.listRecords(), 10_000)).toEqual([]);
+    expect(await world.find(asker, open.key)).toEqual([]);
   });
 
   test('says nothing of another image under the same reference', async () => {
