@@ -162,9 +162,12 @@ export function frameSocket(open: (onread: OnReadOpts) => Socket, options: Frame
       releaseHeld();
     });
   };
-  const write = async (part: Uint8Array, onPart: (() => void) | undefined): Promise<void> => {
-    await untilQueued(MAX_QUEUED_PARTS - 1);
+  /** Undefined: there was room, at once. */
+  const write = (part: Uint8Array, onPart: (() => void) | undefined): Promise<void> | undefined => {
+    if (ended) throw ended;
+    if (queuedParts >= MAX_QUEUED_PARTS) return untilQueued(MAX_QUEUED_PARTS - 1).then(() => submit(part, onPart));
     submit(part, onPart);
+    return undefined;
   };
   const takeHeld = (): Uint8Array => {
     const record = Buffer.concat(held, heldBytes);

@@ -5,6 +5,7 @@ import { SwarmError } from '../swarm-error.ts';
 import { answerHead, MAX_FRAME_BYTES, REQUEST_HEAD_BYTES, requestByteLength } from './exchange-frames.ts';
 import type { FramedStream } from './framed-stream.ts';
 import { watchForStall } from './stall-watch.ts';
+import type { StallWatch } from './stall-watch.ts';
 
 /** Answers what peers ask: each stream one request at a time, each peer so many at once. */
 export interface ExchangeServer {
@@ -26,7 +27,12 @@ export interface ExchangeServerOptions {
   readonly idleTimeoutMs: number;
 }
 
-type Watched = (peer: PeerId, stream: FramedStream, work: (onPart: () => void) => Promise<void>) => Promise<void>;
+interface Exchange {
+  readonly peer: PeerId;
+  readonly stream: FramedStream;
+  readonly service: Service;
+  readonly watch: StallWatch;
+}
 
 type SendPart = (part: Uint8Array, isMoreComing: boolean) => Promise<void>;
 
@@ -43,8 +49,7 @@ export function createExchangeServer(
     turnsByPeer.set(peer, turns);
     return turns;
   };
-  /** Runs `work`, which moves bytes; aborts the stream when the asker has moved none for too long. */
-  const watched: Watched = async (peer, stream, work) => {
+  const answerOne = async (peer: PeerId, stream: FramedStream, byteLength: number, service: Service): Promise<void> => {
     const { idleTimeoutMs } = options;
     const watch = watchForStall(deps.clock, idleTimeoutMs, () =>
       stream.abort(
@@ -52,28 +57,41 @@ export function createExchangeServer(
       ),
     );
     try {
-      await work(watch.touch);
+      await answerWatched({ peer, stream, service, watch }, byteLength);
     } finally {
       watch.stop();
     }
   };
-
-  const answerOne = async (peer: PeerId, stream: FramedStream, byteLength: number, service: Service): Promise<void> => {
+  /** The asker is not to blame for parts that are made slowly, so only the sending of each is watched. */
+  const answerWatched = async ({ peer, stream, service, watch }: Exchange, byteLength: number): Promise<void> => {
     const bytes = new Uint8Array(byteLength);
-    await watched(peer, stream, (onPart) => stream.fill(bytes, onPart));
+    await stream.fill(bytes, watch.touch);
+    watch.pause();
+    /** A part may be reported as moved when the next is still being made. */
+    let isSending = false;
+    const onPart = (): void => {
+      if (isSending) watch.touch();
+    };
     stream.expect(false);
     if (!stream.isOpen) throw new SwarmError('SWARM_UNREACHABLE', 'the asker has gone', { details: { peer } });
     const cancelling = new AbortController();
     const forget = stream.onEnd((error) => cancelling.abort(error));
     try {
       const answer = await tryHandle(service, { peer, bytes, signal: cancelling.signal }, deps.logger);
-      const send: SendPart = (part, isMoreComing) =>
-        watched(peer, stream, (onPart) => stream.send(part, onPart, isMoreComing));
+      const send: SendPart = async (part, isMoreComing) => {
+        isSending = true;
+        watch.touch();
+        await stream.send(part, onPart, isMoreComing);
+        isSending = false;
+        watch.pause();
+      };
       try {
         stream.expect(true); // the asker may have the answer before this side knows that it has left
         await send(answerHead(answer), typeof answer === 'object' && answer.byteLength > 0);
         if (typeof answer === 'object') await sendAnswer(answer, send);
-        await watched(peer, stream, async () => await stream.flush?.());
+        isSending = true;
+        watch.touch();
+        await stream.flush?.();
       } finally {
         if (stream.flush && typeof answer === 'object' && 'parts' in answer) answer.release?.();
       }
@@ -142,7 +160,6 @@ async function tryHandle(
   }
 }
 
-/** The asker is not to blame for parts that are made slowly, so only the sending of each is watched. */
 async function sendAnswer(answer: Answer, send: SendPart): Promise<void> {
   if (answer instanceof Uint8Array) return await send(answer, false);
   let sentBytes = 0;

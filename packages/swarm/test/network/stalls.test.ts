@@ -74,6 +74,37 @@ describe.for(carriers)('over $name', ({ bulk, startNode }) => {
     expect(asker.traffic().openRequests).toBe(0);
   });
 
+  test('an answer that is made slowly is no stall of who asked, who may wait for each part', async () => {
+    const clock = createVirtualClock();
+    const asker = await startNode();
+    const peer = await startNode({ idleTimeoutMs: 4_000 }, { clock });
+    await asker.dial(peer.peerId, peer.addresses());
+    const made = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    peer.handle(PROTOCOL, { maxRequestBytes: 10 }, async () => ({
+      byteLength: 30,
+      parts: (async function* () {
+        for (const { promise } of made) {
+          yield new Uint8Array(10);
+          await promise;
+        }
+        yield new Uint8Array(10);
+      })(),
+    }));
+    let received = 0;
+    const answer = asker.request(peer.peerId, PROTOCOL, bytes('?'), {
+      maxBytes: 100,
+      onProgress: (receivedBytes) => {
+        received = receivedBytes;
+      },
+    });
+    for (const [i, { resolve }] of made.entries()) {
+      await until(() => received === 10 * (i + 1));
+      await clock.advance(9_000);
+      resolve();
+    }
+    expect((await answer).length).toBe(30);
+  });
+
   test('a request may have an idle timeout of its own', async () => {
     const { asker, peer, clock } = await startAsker();
     peer.handle(
