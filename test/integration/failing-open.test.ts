@@ -15,18 +15,19 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '@quarry/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { flagWords } from '../../packages/daemon/src/demo/child.ts';
 import { createShapedLink } from '../../packages/daemon/src/demo/shaped-link.ts';
 import type { ShapedLink } from '../../packages/daemon/src/demo/shaped-link.ts';
 import { NovaError, startNovaClient } from '../openstack/nova-client.ts';
 import { findFreePort, listenerCount } from '../glance/free-port.ts';
+import { mainScript, runQuarry } from './support/cluster.ts';
 import { isGlanceInstalled, startGlance } from '../glance/start-glance.ts';
 import type { Glance } from '../glance/start-glance.ts';
 
 const config = fileURLToPath(new URL('../../deploy/haproxy/haproxy.cfg', import.meta.url));
-const gatewayScript = fileURLToPath(new URL('support/gateway-process.ts', import.meta.url));
 const systemdScript = fileURLToPath(new URL('support/systemd.py', import.meta.url));
 const secret = 'gAAAA-a-token-nobody-may-see';
-const IMAGE_BYTES = 24 * 2 ** 20;
+const IMAGE_BYTES = 12 * 2 ** 20;
 const RATE_BYTES_PER_SECOND = 8 * 2 ** 20;
 
 interface Part {
@@ -69,8 +70,6 @@ function start(command: string, args: readonly string[], environment: Readonly<R
     },
   };
 }
-
-const node = ['--conditions=source', '--disable-warning=ExperimentalWarning', gatewayScript];
 
 interface Question {
   readonly method?: string;
@@ -130,6 +129,7 @@ const title = 'when Quarry dies';
 
 describe.skipIf(!isInstalled)(isInstalled ? title : `${title} (run deploy/install-test-packages.sh)`, () => {
   let root: string;
+  let keyFile: string;
   let glance: Glance;
   let slow: ShapedLink;
   let slowUrl: string;
@@ -139,6 +139,8 @@ describe.skipIf(!isInstalled)(isInstalled ? title : `${title} (run deploy/instal
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'quarry-open-'));
+    keyFile = join(root, 'cluster.key');
+    await runQuarry(['key', keyFile]);
     glance = await startGlance({ dir: join(root, 'glance') });
     image = (await glance.createImage({ name: 'image', diskFormat: 'raw', bytes: data })).id;
     const target = { host: '127.0.0.1', port: Number(new URL(glance.url).port) };
@@ -156,6 +158,20 @@ describe.skipIf(!isInstalled)(isInstalled ? title : `${title} (run deploy/instal
     await rm(root, { recursive: true, force: true });
   });
 
+  let nodes = 0;
+  /** Words that start a node whose images come from that Glance. */
+  const nodeWords = (glanceUrl: string, ...flags: string[]): string[] => {
+    nodes += 1;
+    const common = {
+      json: true,
+      data: join(root, `node-${nodes}`),
+      'cluster-key-file': keyFile,
+      'log-level': 'error',
+    } as const;
+    const network = { listen: '/ip4/127.0.0.1/tcp/0', origin: 'glance', 'origin-url': glanceUrl } as const;
+    const words = flagWords({ ...common, ...network });
+    return ['--conditions=source', '--disable-warning=ExperimentalWarning', mainScript, 'node', ...words, ...flags];
+  };
   const started = (part: Part): Part => {
     parts.push(part);
     return part;
@@ -170,7 +186,7 @@ describe.skipIf(!isInstalled)(isInstalled ? title : `${title} (run deploy/instal
     let logged: string[];
 
     const startQuarry = async (): Promise<Part> => {
-      const part = started(start(process.execPath, [...node, slowUrl, `127.0.0.1:${port}`]));
+      const part = started(start(process.execPath, nodeWords(slowUrl, '--gateway', `127.0.0.1:${port}`)));
       await part.next();
       return part;
     };
@@ -329,6 +345,9 @@ describe.skipIf(!isInstalled)(isInstalled ? title : `${title} (run deploy/instal
         await images.download(image, path);
         expect((await readFile(path)).equals(data)).toBe(true);
         expect(logged.filter((line) => line.includes(`${file()} `)).length).toBe(2);
+        // the control: without haproxy Nova asks four times within three seconds, and gives up
+        const alone = nova.at(`http://127.0.0.1:${port}`, { userId: 'u', projectId: 'p', token: secret });
+        await expect(alone.download(image, path)).rejects.toMatchObject({ exception: 'GlanceConnectionFailed' });
       } finally {
         await nova.stop();
       }
@@ -349,16 +368,16 @@ describe.skipIf(!isInstalled)(isInstalled ? title : `${title} (run deploy/instal
     test('the façade is started by the first connection, on the socket that it is handed', async () => {
       const port = await findFreePort();
       const flags = [`--listen=127.0.0.1:${port}`, '--fdname=gateway', process.execPath];
-      const activated = started(start('/usr/bin/systemd-socket-activate', [...flags, ...node, glance.url]));
+      const activated = started(start('/usr/bin/systemd-socket-activate', [...flags, ...nodeWords(glance.url)]));
       // it says nothing before somebody comes
       await expect.poll(() => listenerCount(port)).toBe(1);
       expect((await ask(port, `/v2/images/${image}`)).status).toBe(200);
-      expect(await activated.next()).toEqual({ listening: { host: '127.0.0.1', port } });
+      expect(await activated.next()).toHaveProperty('nodeId');
     });
 
     test('a download under way is cut; who comes while no process runs waits for the next one, and is answered', async () => {
       const restartSeconds = 2;
-      const words = [systemdScript, '127.0.0.1', '0', `${restartSeconds}`, process.execPath, ...node, slowUrl];
+      const words = [systemdScript, '127.0.0.1', '0', `${restartSeconds}`, process.execPath, ...nodeWords(slowUrl)];
       const systemd = started(start('/usr/bin/python3', words));
       const port = Number((await systemd.next()).port);
       const starting = begin(port, file());
