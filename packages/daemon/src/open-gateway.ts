@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import process from 'node:process';
-import { createGateway, openSpool } from '@quarry/gateway';
+import { createGateway, openSpool, openUploadMarks } from '@quarry/gateway';
 import type { ImageService, Spool } from '@quarry/gateway';
 import type { Clock, Lifecycle, Logger, Random } from '@quarry/runtime';
 import type { Config } from './config/config.ts';
@@ -35,7 +35,12 @@ export function hasGateway({ gateway }: Config): boolean {
 export async function openGateway(config: Config, deps: GatewayServerDeps, lifecycle: Lifecycle): Promise<void> {
   const { listen, glance, caFile, stallMs, drainMs } = config.gateway;
   const gateway = createGateway(
-    { ...deps, observer: createGatewayObserver(deps), spool: await spoolOf(config, deps) },
+    {
+      ...deps,
+      observer: createGatewayObserver(deps),
+      spool: await spoolOf(config, deps),
+      uploadMarks: await openUploadMarks(deps, { directory: join(config.node.dataDirectory, 'uploads') }),
+    },
     { glance: { url: glance, ...(caFile === '' ? {} : { caFile }) }, stallMs },
   );
   lifecycle.onClose('the gateway', () => gateway.close({ graceMs: drainMs }));
