@@ -129,6 +129,8 @@ async function compose(
       zone,
       ...config.limits,
       budget: isOffline ? { joinMs: 0 } : {},
+      // The role of a seeder is claimed; whose records are believed is the operator's word.
+      trustsSigner: trust.publishers.length === 0 ? undefined : (key) => isAmong(key, trust.publishers),
       mayIssue: role === 'seeder' && origin?.kind === 'glance' ? whatGlanceSays(origin) : async () => true,
       onHold: async (request) =>
         (await late.held?.hold(request)) ?? { kind: 'refused', reason: 'this node is still starting' },
@@ -211,6 +213,10 @@ async function compose(
     metrics,
     close: () => lifecycle.close(),
   });
+}
+
+function isAmong(key: Uint8Array, keys: readonly Uint8Array[]): boolean {
+  return keys.some((other) => Buffer.compare(key, other) === 0);
 }
 
 /** A seeder with a token of its own gives a ticket only for what Glance has now, as it was. */

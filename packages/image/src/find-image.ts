@@ -80,7 +80,8 @@ export async function findImage(deps: FindDeps, ref: ImageRef, options: FindOpti
   const ask = async (): Promise<FoundManifest | undefined> => {
     // Size and hash are known to those alone who may read the image: peers that have a private one answer nobody else.
     const { imageBytes, hash = options.expectedHash } = described ?? {};
-    const there = options.record ? [] : await swarm.findRecords(ref, { signal, imageBytes, hash });
+    const whose = options.domain ?? described?.domain;
+    const there = options.record ? [] : await swarm.findRecords(ref, { signal, imageBytes, hash, domain: whose });
     const usable = there.filter(({ domain }) => domain === (options.domain ?? domain));
     return withManifest(judge.choose([...here, ...usable]));
   };

@@ -1,4 +1,4 @@
-import { decodeManifest, decodePackDescriptor, idBytes, limits, makePackProof } from '@quarry/content';
+import { decodeManifest, decodePackDescriptor, idBytes, limits, publicDomain, makePackProof } from '@quarry/content';
 import type {
   ImageCatalog,
   ImageKey,
@@ -429,9 +429,12 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       checkOpen();
       return drain.run({ ...drainOptions, signal: waiting(drainOptions.signal).signal });
     },
-    async findRecords(ref, { imageBytes, hash, signal } = {}) {
+    async findRecords(ref, { imageBytes, hash, domain, signal } = {}) {
       checkOpen();
-      if (imageBytes !== undefined && hash) return images.findRecords({ ref, imageBytes, hash }, waiting(signal));
+      const where = domain === undefined ? 'anywhere' : domain === publicDomain ? 'public' : 'private';
+      if (where !== 'public' && imageBytes !== undefined && hash)
+        return images.findRecords({ ref, imageBytes, hash }, where, waiting(signal));
+      if (where === 'private') return [];
       return images.standing(await findRecords(lookups, ref, waiting(signal)));
     },
     async listRecords({ signal } = {}) {

@@ -1,5 +1,5 @@
 import type { ChunkSet } from '../chunk-set.ts';
-import type { ImageRef, ManifestId, PackId } from '../ids.ts';
+import type { Domain, ImageRef, ManifestId, PackId } from '../ids.ts';
 import type { ImageHash } from '../image-hash.ts';
 import type { ImageRecord } from '../image-record.ts';
 import type { Manifest } from '../manifest.ts';
@@ -18,11 +18,16 @@ export interface Swarm {
   /**
    * Records for `ref` with good signatures from connected peers, seeders asked first; latest first. Trust in the publisher is the caller's matter.
    * With `imageBytes` and `hash`, which only those know whom the origin lets read the image, private images are found, too: the right to have the manifest
-   * (a ticket of a minute) is kept inside for `findManifest`. An image that its owner withdrew is not found.
+   * (a ticket of a minute) is kept inside for `findManifest`. An image that its owner withdrew is not found. With `domain` only records of that domain are looked for: of a
+   * private image nobody is then told so much as its reference.
    */
   findRecords(
     ref: ImageRef,
-    options?: Waiting & { readonly imageBytes?: number | undefined; readonly hash?: ImageHash | undefined },
+    options?: Waiting & {
+      readonly imageBytes?: number | undefined;
+      readonly hash?: ImageHash | undefined;
+      readonly domain?: Domain | undefined;
+    },
   ): Promise<readonly ImageRecord[]>;
   /** A private one only while `findRecords` has found its record with the image's key within the last minute. */
   findManifest(id: ManifestId, waiting?: Waiting): Promise<Manifest | undefined>;

@@ -10,7 +10,9 @@ export function addPurge(program: Command, context: CliContext): void {
     .command('purge')
     .argument('<what>', 'an image’s reference, "project:<id>" for a project’s images, or "all"')
     .option('--cluster', 'on every member, not on this host alone')
-    .description('forget images, and every chunk that nothing else is made of; Glance is not touched');
+    .description(
+      'forget images, and every chunk that nothing else is made of. Glance is not touched: what it still has is read from it; with --cluster by everybody for a day',
+    );
   addConfigFlags(command, clientKeys).action(async (what: string) => {
     const { cluster } = command.opts<{ cluster?: boolean }>();
     const isClusterWide = cluster === true;

@@ -55,7 +55,7 @@ export interface PrivateImages {
   stop(): void;
   peerReady(peer: PeerId): void;
   /** Public records for the ref, and the private one with this key. */
-  findRecords(key: ImageKey, waiting: LookupWaiting): Promise<readonly ImageRecord[]>;
+  findRecords(key: ImageKey, where: 'anywhere' | 'private', waiting: LookupWaiting): Promise<readonly ImageRecord[]>;
   /** Without the records of images that were withdrawn. */
   standing(records: readonly ImageRecord[]): readonly ImageRecord[];
   /** How the manifest can be asked for: of everybody, with a ticket, or not at all: of a private one not even the id is told. */
@@ -161,8 +161,16 @@ export function createPrivateImages(deps: PrivateImagesDeps, options: PrivateIma
       for (const stop of stops.splice(0)) stop();
     },
     peerReady: (peer) => news.peerReady(peer),
-    findRecords: (key, waiting) =>
-      flights.run(imageLocator(key), (signal) => findBoth(key, { ...waiting, signal }), { signal: waiting.signal }),
+    findRecords: (key, where, waiting) =>
+      flights.run(
+        `${where} ${imageLocator(key)}`,
+        async (signal) => {
+          if (where === 'anywhere') return await findBoth(key, { ...waiting, signal });
+          const record = await findPrivate(key, imageLocator(key), { ...waiting, signal });
+          return record && !isGone(record) ? [record] : [];
+        },
+        { signal: waiting.signal },
+      ),
     standing: (records) => records.filter((record) => !isGone(record)),
     access(manifest) {
       const ticket = tickets.find(manifest);

@@ -16,7 +16,7 @@ import { decodeBlobAnswer, encodeGetBlob } from '../../src/protocol/get-blob.ts'
 import { decodeTicketAnswer, encodeGetTicket } from '../../src/protocol/get-ticket.ts';
 import { protocols } from '../../src/protocol/protocol-names.ts';
 import { encodeFindRecords, encodeListRecords } from '../../src/protocol/records.ts';
-import { createPrivateWorld, imageOf, publicImageOf, signerOf } from './private-world.ts';
+import { createPrivateWorld, imageOf, project, publicImageOf, signerOf } from './private-world.ts';
 import type { MemberNode, PrivateWorld, TestImage } from './private-world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -203,5 +203,21 @@ describe('who asks too often', () => {
     expect(refused.length).toBeLessThan(200);
     await world.clock.advance(10_000);
     expect(decodeTicketAnswer(await askTicket(publisher, locator, proof))).toBeDefined();
+  });
+});
+
+describe('who asks for a private image', () => {
+  test('tells nobody its reference where it says whose the image is', async () => {
+    const saying = vi.spyOn(friend.network, 'request');
+    const isSaid = (): boolean =>
+      saying.mock.calls.some(([, , bytes]) => Buffer.from(bytes).includes(nobodysImage.key.ref));
+    const { ref, imageBytes, hash } = nobodysImage.key;
+    const find = (domain?: typeof project): Promise<unknown> =>
+      world.until(friend.swarm.findRecords(ref, { imageBytes, hash, domain }), 20_000);
+    expect(await find(project)).toEqual([]);
+    expect(saying.mock.calls.length).toBeGreaterThan(0);
+    expect(isSaid()).toBe(false);
+    expect(await find()).toEqual([]); // who does not say it may mean a public one
+    expect(isSaid()).toBe(true);
   });
 });
