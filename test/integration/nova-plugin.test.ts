@@ -58,7 +58,8 @@ describe.skipIf(!isInstalled)(isInstalled ? title : `${title} (run deploy/instal
     if (isRoot) await chown(instances, NOBODY, NOBODY);
     exportsDirectory = join(root, 'exports');
     const socket = join(root, 'export.sock');
-    const flags = ['--origin', 'glance', '--origin-url', glance.url, '--export-socket', socket];
+    // no origin and no token of its own: what it may read is what the caller may
+    const flags = ['--glance', glance.url, '--export-socket', socket];
     flags.push('--export-directory', exportsDirectory);
     if (isRoot) flags.push('--export-group', String(NOBODY));
     await cluster.startNode('node', flags);

@@ -5,7 +5,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digestBackend, domain } from '@quarry/content';
-import type { ImageRecord, Origin } from '@quarry/content';
+import type { ImageRecord, ImageRef, Origin } from '@quarry/content';
 import { createCompute } from '@quarry/image';
 import { createDirectoryOrigin, createGlanceOrigin, createGlanceStoreOrigin, createHttpOrigin } from '@quarry/origin';
 import { createLifecycle, systemClock, systemRandom } from '@quarry/runtime';
@@ -29,14 +29,9 @@ import type { BulkNetwork, ChosenBulkOptions, Libp2pNetwork } from '@quarry/swar
 import { loadBannedPeers } from './banned-peers.ts';
 import type { Config } from './config/config.ts';
 import { serveControl, serveMetrics } from './control/control-server.ts';
-import { serveExports } from './control/export-server.ts';
 import type { Daemon, NetworkView } from './daemon.ts';
 import { decideEncoding } from './decide-encoding.ts';
 import { DaemonError } from './daemon-error.ts';
-import { createExports } from './exports.ts';
-import type { AuthorisedImage } from './exports.ts';
-import { groupIdOf } from './group-id.ts';
-import { formatImageHash } from './image-hash-text.ts';
 import { createHeldImages } from './images/held-images.ts';
 import type { HeldImages } from './images/held-images.ts';
 import { createImageService } from './images/image-service.ts';
@@ -45,6 +40,8 @@ import type { Holding, NodeImages } from './images/node-images.ts';
 import { stayWithinBudget } from './images/store-budget.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createNodeDaemon } from './node-daemon.ts';
+import type { CallerHeaders } from './exports.ts';
+import { openExports } from './open-exports.ts';
 import { hasGateway, openGateway } from './open-gateway.ts';
 import type { SeedSource } from './images/seed-images.ts';
 import { tokenFrom } from './open-origin.ts';
@@ -70,7 +67,6 @@ export async function startDaemon(
     signal?.throwIfAborted();
     await serveControl(daemon, config.control.socket, lifecycle);
     if (config.control.metricsListen !== '') await serveMetrics(daemon, config.control.metricsListen, lifecycle);
-    if (config.exports.socket !== '') await openExports(config, daemon, logger, lifecycle);
     const digest = `${digestBackend.kind}, ${digestBackend.name}`;
     logger.info('ready', { role, node: daemon.nodeId, addresses: daemon.addresses(), digest });
     if (digestBackend.kind === 'portable')
@@ -190,9 +186,30 @@ async function compose(
     );
     await openGateway(config, { ...base, images: service, metrics }, lifecycle);
   }
+  const fetching = {
+    ...parts,
+    swarm,
+    domain: domain(config.origin.domain),
+    peers: () => swarm.figures().peers,
+    peerOfKey: peerOfPublicKey,
+    expectsPeers: !isOffline && (config.network.mdns || config.network.bootstrap.length > 0),
+    metrics,
+  };
+  if (!isOffline && config.exports.socket !== '') {
+    const glance = createGlanceOrigin({ clock: systemClock }, { url: config.gateway.glance });
+    lifecycle.onClose('Glance, as exports read it', () => glance.close());
+    const deps = {
+      ...base,
+      fetching,
+      glanceFor: (headers: CallerHeaders) => glance.askedWith(headers),
+      onAsked: (ref: ImageRef) => images.noteAsked(ref),
+      stayWithinBudget: stayWithin,
+    };
+    await openExports(config, deps, lifecycle);
+  }
 
   return createNodeDaemon({
-    ...parts,
+    ...fetching,
     role,
     zone,
     nodeId: identity.peerId,
@@ -200,17 +217,12 @@ async function compose(
     storeMaxBytes: config.store.maxBytes,
     addresses: () => network.addresses(),
     networkFigures: () => networkFigures(libp2p, bulkNetwork),
-    swarm,
     swarmView: swarm,
     origin,
-    domain: domain(config.origin.domain),
-    peerOfKey: peerOfPublicKey,
-    expectsPeers: !isOffline && (config.network.mdns || config.network.bootstrap.length > 0),
     seedSources: (what, options) => seedSources(what, origin, lifecycle, options.signal),
     forget: (ref) => images.forget(ref, 'purged'),
     withdraw: (record) => images.withdraw(record),
     holders: { ...holding, find: (image, waiting) => images.find(image, waiting) },
-    metrics,
     close: () => lifecycle.close(),
   });
 }
@@ -297,40 +309,6 @@ function openOrigin(config: Config['origin'], lifecycle: Lifecycle): Origin | un
     case 'http':
       return closed(createHttpOrigin(deps, { url, idleTimeoutMs }));
   }
-}
-
-/** Images as files for the Nova of this host, each allowed by Glance. */
-async function openExports(config: Config, daemon: Daemon, logger: Logger, lifecycle: Lifecycle): Promise<void> {
-  const { socket: socketPath, directory, group } = config.exports;
-  const { url, idleTimeoutMs } = config.origin;
-  const groupId = group === '' ? undefined : await groupIdOf(group);
-  const glance = createGlanceOrigin({ clock: systemClock }, { url, idleTimeoutMs });
-  lifecycle.onClose('Glance, as exports ask it', () => glance.close());
-  const exports = await createExports(
-    {
-      clock: systemClock,
-      random: systemRandom,
-      logger,
-      async authorise(ref, headers, { signal }): Promise<AuthorisedImage> {
-        const asked = glance.askedWith(headers);
-        const image = await asked.describe(ref, { signal });
-        const { hash, imageBytes } = image;
-        if (!hash) {
-          const message = `Glance names no hash of image ${ref} that is known here: what would come out could not be checked`;
-          throw new DaemonError('DAEMON_IMAGE_NOT_FOUND', message, { details: { image: ref } });
-        }
-        // who may see an image may not always read it: its first byte is asked for, with the same tokens
-        for await (const _ of asked.open(image, { offset: 0, length: Math.min(1, imageBytes), signal })) break;
-        return { ref, imageBytes, hash, domain: image.domain ?? domain(config.origin.domain) };
-      },
-      async rebuild({ ref, hash }, destination, options) {
-        await daemon.fetch({ image: ref, destination, expectedHash: formatImageHash(hash) }, options);
-      },
-    },
-    { directory, groupId },
-  );
-  lifecycle.onClose('exports', () => exports.close());
-  await serveExports(exports, { socketPath, groupId }, lifecycle);
 }
 
 /** With an origin, what is named are its images (nothing named: all that it lists); without one, files and directories of files. */

@@ -13,6 +13,8 @@ export type DaemonErrorCode =
   | 'DAEMON_PUBLISHER_UNTRUSTED'
   /** A value in a request that does not fit: a hash, a path. */
   | 'DAEMON_BAD_REQUEST'
+  /** Glance does not say that this caller may read the image, or not what it must hash to. */
+  | 'DAEMON_READ_REFUSED'
   /** The file to make exists. */
   | 'DAEMON_DESTINATION_EXISTS'
   /** The data directory cannot be made or used. */

@@ -21,22 +21,26 @@ export interface AuthorisedImage {
   readonly domain: Domain;
 }
 
+/** Who asks, by lower-case names: both tokens, and the request's id. They go to Glance and nowhere else. */
+export type CallerHeaders = Readonly<Record<string, string>>;
+
 export interface ExportsDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   /**
-   * Asks Glance, with the caller's own headers (by lower-case name), whether they may read the data of the image. Rejects with a coded error if not, and if
+   * Asks Glance, with the caller's own headers, whether they may read the data of the image. Rejects with a coded error if not, and if
    * Glance names no hash: what it does not name cannot be checked.
    */
   readonly authorise: (
     ref: ImageRef,
-    headers: Readonly<Record<string, string>>,
+    headers: CallerHeaders,
     options: { readonly signal: AbortSignal },
   ) => Promise<AuthorisedImage>;
   /** Makes the file; it does not exist before. Leaves nothing if it rejects. */
   readonly rebuild: (
     image: AuthorisedImage,
+    headers: CallerHeaders,
     destination: string,
     options: Progressing & { readonly signal: AbortSignal },
   ) => Promise<void>;
@@ -62,7 +66,7 @@ export interface Exports {
   /** Resolves when the file is whole. If the signal aborts, nothing of it remains. */
   create(
     image: string,
-    headers: Readonly<Record<string, string>>,
+    headers: CallerHeaders,
     options: Progressing & { readonly signal: AbortSignal },
   ): Promise<ExportedImage>;
   /** Removes the daemon's name of the file; `outcome` is for the log. False: there is none of that id, or no more. */
@@ -129,7 +133,7 @@ export async function createExports(
       const id = Buffer.from(deps.random.bytes(ID_BYTES)).toString('hex');
       const path = join(directory, `${id}.img`);
       try {
-        await deps.rebuild(authorised, path, { signal, onProgress });
+        await deps.rebuild(authorised, headers, path, { signal, onProgress });
         await ownedByGroup(path);
         // What a hard link keeps: Nova's own files are 0644, and who may not write to a file may not link it either (proc(5), protected_hardlinks).
         await chmod(path, 0o664);
@@ -143,7 +147,9 @@ export async function createExports(
       });
       live.set(id, { path, image: ref, cancelAge });
       const requestId = headers['x-openstack-request-id'];
-      logger.info('image exported', { image: ref, domain, imageBytes, requestId, durationMs: clock.now() - startedMs });
+      const durationMs = clock.now() - startedMs;
+      // Glance sees only that somebody asked whether they may.
+      logger.info('image exported', { audit: true, requestId, image: ref, domain, imageBytes, durationMs });
       return { id, path, imageBytes, hash };
     },
     async close() {

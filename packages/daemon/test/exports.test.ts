@@ -45,7 +45,7 @@ async function make(deps: Partial<ExportsDeps> = {}, groupId?: number): Promise<
         if (headers['x-auth-token'] === secret) return { ...known, ref };
         throw new CodedError('ORIGIN_NOT_FOUND', 'Glance has no such image for this caller');
       },
-      rebuild: async (_, destination) => await writeFile(destination, 'image'),
+      rebuild: async (_image, _headers, destination) => await writeFile(destination, 'image'),
       ...deps,
     },
     { directory, groupId },
@@ -70,7 +70,7 @@ describe('exports', () => {
 
   test('makes nothing before Glance has said yes to this caller', async () => {
     const rebuilt: string[] = [];
-    const exports = await make({ rebuild: async (_, path) => void rebuilt.push(path) });
+    const exports = await make({ rebuild: async (_image, _headers, path) => void rebuilt.push(path) });
     await expect(exports.create(image, {}, { signal })).rejects.toMatchObject({ code: 'ORIGIN_NOT_FOUND' });
     expect(rebuilt).toEqual([]);
   });
@@ -101,7 +101,7 @@ describe('exports', () => {
   test('leaves nothing of a rebuild that fails, or that was given up just before its end', async () => {
     const left = new AbortController();
     const exports = await make({
-      async rebuild(_, path) {
+      async rebuild(_image, _headers, path) {
         await writeFile(path, 'ima');
         left.abort(new CodedError('CONTROL_LOST', 'the client closed the connection'));
       },
@@ -170,6 +170,7 @@ describe('the export socket', () => {
     expect((await ask('GET', '/v1/status')).status).toBe(400);
     expect((await ask('POST', '/v1/purge', {}, '{}')).status).toBe(400);
     expect(logged.join('\n')).toContain('reflink');
+    expect(logged.join('\n')).toContain('"audit":true');
     await lifecycle.close();
   });
 

@@ -12,6 +12,7 @@ export type * from './ports/image-service.ts';
 export type * from './ports/observer.ts';
 export { createGateway } from './create-gateway.ts';
 export type { Gateway, GatewayDeps, GatewayOptions, ListenAt } from './create-gateway.ts';
+export { decideByProbe, probeRange } from './read/decide-read.ts';
 export { openSpool } from './upload/spool.ts';
 export type { Spool, SpoolFile, SpoolOptions } from './upload/spool.ts';
 export { openUploadMarks } from './upload/upload-marks.ts';

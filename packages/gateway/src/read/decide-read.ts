@@ -58,7 +58,7 @@ function findRefusal(request: ReadRequest, { status, record }: ShownImage, minIm
 }
 
 /** The request that Glance answers with 416 if, and only if, the caller may read the image: it looks at policy and status first, at the range next, and at the data last. */
-export function probeRange(image: GlanceImage): string {
+export function probeRange(image: Pick<GlanceImage, 'imageBytes'>): string {
   return `bytes=${image.imageBytes}-`;
 }
 
