@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@quarry/runtime';
 import { GatewayError } from '../gateway-error.ts';
+import { createStallWatch } from '../stall-watch.ts';
 
 /** What a client sends, asked for only when somebody wants it. One reader at a time. */
 export interface ClientBody {
@@ -27,6 +28,8 @@ export interface ClientBody {
   close(): void;
 }
 
+const MAX_QUEUED_BYTES = 2 ** 20;
+
 export function createClientBody(
   request: IncomingMessage,
   response: ServerResponse,
@@ -42,12 +45,20 @@ export function createClientBody(
   let turn = 0; // of the reader; whoever has an older one was stopped
   let stopReason: unknown;
   let wake: (() => void) | undefined;
+  const queue: Buffer[] = [];
+  let queuedBytes = 0;
+  let isListening = false;
+  let isIdle = false;
+  const watch = createStallWatch(clock, idleMs, () => {
+    isIdle = true;
+    wake?.();
+  });
   const onEvent = (): void => wake?.();
   request.once('end', () => {
     hasEnded = true;
     onEvent();
   });
-  for (const event of ['readable', 'close', 'error']) request.on(event, onEvent);
+  for (const event of ['close', 'error']) request.on(event, onEvent);
   // A request that has its answer hears no more of a connection that closes.
   const { socket } = request;
   socket.on('close', onEvent);
@@ -56,27 +67,36 @@ export function createClientBody(
   const pull = async (mine: number): Promise<Uint8Array | undefined> => {
     for (;;) {
       if (mine !== turn) throw stopReason;
-      const bytes = request.read() as Buffer | null;
-      if (bytes !== null) {
+      const bytes = queue.shift();
+      if (bytes !== undefined) {
         readBytes += bytes.length;
+        queuedBytes -= bytes.length;
+        if (queuedBytes < MAX_QUEUED_BYTES) request.resume();
         return bytes;
       }
       if (hasEnded) return undefined;
       if (request.destroyed || socket.destroyed)
         throw new GatewayError('GATEWAY_CLIENT_GONE', 'the client left in the middle of its upload');
-      let isIdle = false;
-      const cancel = clock.after(idleMs, () => {
-        isIdle = true;
-        wake?.();
-      });
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      cancel();
       if (isIdle) {
         throw new GatewayError('GATEWAY_STALLED', `the client sent nothing of its upload for ${idleMs} ms`);
       }
+      watch.await();
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      watch.rest();
     }
+  };
+  /** Not by `read`, which would copy what has gathered into one buffer. */
+  const listen = (): void => {
+    if (isListening) return;
+    isListening = true;
+    request.on('data', (bytes: Buffer) => {
+      queue.push(bytes);
+      queuedBytes += bytes.length;
+      if (queuedBytes >= MAX_QUEUED_BYTES) request.pause();
+      wake?.();
+    });
   };
 
   return {
@@ -93,6 +113,7 @@ export function createClientBody(
     },
     async *read() {
       const mine = ++turn;
+      listen();
       if (waitsToSend && !isContinued) {
         isContinued = true;
         response.writeContinue();
@@ -108,6 +129,7 @@ export function createClientBody(
       const mine = ++turn;
       stopReason = new GatewayError('GATEWAY_CLOSED', 'another reads on');
       if (waitsToSend && !isContinued) return true; // Node closes the connection behind such an answer
+      listen();
       try {
         while ((await pull(mine)) !== undefined);
         return true;
@@ -117,6 +139,7 @@ export function createClientBody(
     },
     close() {
       socket.off('close', onEvent);
+      watch.close();
     },
   };
 }
