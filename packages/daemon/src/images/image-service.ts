@@ -47,6 +47,12 @@ export interface ImageServiceDeps {
 /** Missing bytes are read from Glance, which takes as long at most, before the client has waited for the stall time. */
 const STALLS = 3;
 
+/**
+ * How long peers are asked for an image that none of them knows. Nova waits meanwhile, each time an image is new to the cluster; and while its read of
+ * Glance waits for its turn in the budget of the whole cluster, the peers are asked again.
+ */
+const PATIENCE_MS = 400;
+
 export function createImageService(deps: ImageServiceDeps, options: { readonly stallMs: number }): ImageService {
   const { store, catalog, swarm, logger } = deps;
   const wrongManifests = new Set<ManifestId>();
@@ -70,7 +76,16 @@ export function createImageService(deps: ImageServiceDeps, options: { readonly s
       const opened = await openImage(
         { ...deps, wrongManifests },
         { ref, imageBytes, hash, domain },
-        { signal, offset, length, origin, described, stallMs: options.stallMs / STALLS, onProgress },
+        {
+          signal,
+          offset,
+          length,
+          origin,
+          described,
+          stallMs: options.stallMs / STALLS,
+          patienceMs: PATIENCE_MS,
+          onProgress,
+        },
       );
       if (!opened) return undefined;
       return {
