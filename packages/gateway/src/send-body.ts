@@ -7,6 +7,8 @@ export interface BodyProgress {
   waiting(): void;
   /** It took what there was. */
   moving(): void;
+  /** The system has taken a buffer, which may be changed now. */
+  readonly done?: ((bytes: Uint8Array) => void) | undefined;
 }
 
 /**
@@ -22,7 +24,8 @@ export async function sendBody(
   const bytes = body instanceof Readable ? body.iterator({ destroyOnReturn: false }) : body;
   for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
     if (isGone(request)) break;
-    if (request.write(chunk)) continue;
+    const whenOut = progress.done && ((error?: Error | null) => error ?? progress.done?.(chunk));
+    if (request.write(chunk, whenOut)) continue;
     progress.waiting();
     await drained(request);
     progress.moving();

@@ -19,6 +19,8 @@ export interface TeeOptions {
   readonly graceMs: number;
   /** The share of the time since the first byte was asked for that the second may take of the first; 0 to below 1. With 0.2 the first has 0.8 × its speed. */
   readonly maxHeldShare: number;
+  /** Called with each buffer that both readers say they are done with; one that the second will never get is the first's alone. */
+  readonly onDone?: ((bytes: Uint8Array) => void) | undefined;
 }
 
 export interface Tee {
@@ -29,6 +31,9 @@ export interface Tee {
    * what `drop` was given.
    */
   readonly second: AsyncIterable<Uint8Array>;
+  /** A reader is done with a buffer, and will not look at it again. Who never says so keeps nobody waiting: the garbage collector finds it. */
+  readonly doneByFirst: (bytes: Uint8Array) => void;
+  readonly doneBySecond: (bytes: Uint8Array) => void;
   /** Ends the second reader; the first goes on alone. No effect where it has ended. */
   drop(reason: unknown): void;
   /** What ended the second reader early, if anything did. */
@@ -43,13 +48,20 @@ type SecondState = 'open' | 'ended' | 'dropped';
 export function createTee(
   source: AsyncIterable<Uint8Array>,
   { clock }: { readonly clock: Clock },
-  { maxAheadBytes, graceMs, maxHeldShare }: TeeOptions,
+  { maxAheadBytes, graceMs, maxHeldShare, onDone }: TeeOptions,
 ): Tee {
   let queue: Uint8Array[] = [];
   let aheadBytes = 0;
   let state: SecondState = 'open';
   let dropped: { readonly reason: unknown } | undefined;
   let heldMs = 0;
+  /** Of buffers that one reader at least has: how many are not done with them. */
+  const users = new WeakMap<Uint8Array, number>();
+  const done = (bytes: Uint8Array): void => {
+    const left = (users.get(bytes) ?? 0) - 1;
+    if (left > 0) return void users.set(bytes, left);
+    if (users.delete(bytes)) onDone?.(bytes);
+  };
   // At most one reader waits on each side.
   let wakeFirst: (() => void) | undefined;
   let wakeSecond: (() => void) | undefined;
@@ -62,6 +74,7 @@ export function createTee(
     if (state !== 'open') return;
     state = 'dropped';
     dropped = { reason };
+    for (const bytes of queue) done(bytes); // it will never get these
     queue = [];
     aheadBytes = 0;
     wake();
@@ -87,6 +100,7 @@ export function createTee(
     const beganMs = clock.now();
     try {
       for await (const bytes of source) {
+        users.set(bytes, state === 'open' ? 2 : 1);
         if (state === 'open') {
           queue.push(bytes);
           aheadBytes += bytes.length + BUFFER_COST_BYTES;
@@ -128,6 +142,8 @@ export function createTee(
   return {
     first: firstBytes(),
     second: secondBytes(),
+    doneByFirst: done,
+    doneBySecond: done,
     drop,
     get dropped() {
       return dropped;

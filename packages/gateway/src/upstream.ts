@@ -19,6 +19,8 @@ export interface UpstreamRequest {
   readonly rawHeaders: RawHeaders;
   /** Sent with the `Content-Length` among the headers, else chunked. Without one nothing is sent. Never destroyed here. */
   readonly body?: AsyncIterable<Uint8Array> | Readable | undefined;
+  /** Called with each buffer of the body when the system has taken it. */
+  readonly onDone?: ((bytes: Uint8Array) => void) | undefined;
   readonly signal: AbortSignal;
   /** Glance says that the body is welcome (`100 Continue`). */
   readonly onContinue?: () => void;
@@ -88,7 +90,7 @@ export function createUpstream(deps: { readonly clock: Clock }, options: Upstrea
   fresh.maxFreeSockets = 0; // as an option 0 counts for none given
   const closing = new AbortController();
 
-  const send = ({ method, path, rawHeaders, body, signal, onContinue }: UpstreamRequest, agent: http.Agent) =>
+  const send = ({ method, path, rawHeaders, body, onDone, signal, onContinue }: UpstreamRequest, agent: http.Agent) =>
     new Promise<UpstreamAnswer>((resolve, reject) => {
       const isSafe = SAFE.has(method);
       let isConnected = false;
@@ -174,6 +176,7 @@ export function createUpstream(deps: { readonly clock: Clock }, options: Upstrea
       sendBody(body, sent, {
         waiting: () => watch.await(),
         moving: () => watch.rest(),
+        done: onDone,
       }).catch((error: unknown) => {
         // A body that breaks off must not look like one that ended.
         if (!answered) end(error);

@@ -14,7 +14,7 @@ import type {
 import type { GlanceImage, ImageService, OriginRead } from '@quarry/gateway';
 import { ingestImage, openImage } from '@quarry/image';
 import type { Compute, Trust } from '@quarry/image';
-import type { Clock, Logger, Random } from '@quarry/runtime';
+import type { BufferPool, Clock, Logger, Random } from '@quarry/runtime';
 import { pinnedOrigin } from './pinned-origin.ts';
 
 /** What the service needs of the swarm beyond its port. */
@@ -95,12 +95,12 @@ export function createImageService(deps: ImageServiceDeps, options: { readonly s
         recycle: (bytes) => opened.recycle(bytes),
       };
     },
-    async take(image, bytes, { algorithm, confirm, signal }) {
+    async take(image, bytes, { algorithm, confirm, signal, onDone }) {
       const lease = await leaseOf(image.baseImage);
       try {
         const { record, manifest } = await ingestImage(
           deps,
-          { ref: image.ref, domain: image.domain, bytes, hash: algorithm },
+          { ref: image.ref, domain: image.domain, bytes, hash: algorithm, ...(onDone && { pool: givingTo(onDone) }) },
           {
             signal,
             encoding: deps.encoding,
@@ -124,4 +124,9 @@ export function createImageService(deps: ImageServiceDeps, options: { readonly s
 /** What says who asks, and for which request of Nova's; what belongs to this one request (its range, its connection) does not go along. */
 function credentialsIn(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-')));
+}
+
+/** An ingest gives the buffers of its source back to a pool. Nothing is taken from this one. */
+function givingTo(give: (bytes: Uint8Array) => void): BufferPool {
+  return { bufferBytes: 0, take: () => new Uint8Array(0), give };
 }

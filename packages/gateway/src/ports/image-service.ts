@@ -82,6 +82,8 @@ export interface ImageService {
       readonly algorithm: ImageHash['algorithm'];
       readonly confirm: (seen: SeenImage) => Promise<void>;
       readonly signal: AbortSignal;
+      /** Called with each of the buffers when it is not needed any more. */
+      readonly onDone?: ((bytes: Uint8Array) => void) | undefined;
     },
   ): Promise<void>;
   forget(image: GlanceImage): Promise<void>;

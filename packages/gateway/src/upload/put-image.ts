@@ -25,6 +25,8 @@ export interface PutRequest {
   readonly rawHeaders: RawHeaders;
   /** Undefined where the client sends nothing. */
   readonly source: UploadSource | undefined;
+  /** Called with each buffer that was sent, when nobody on this side needs it any more to send it. */
+  readonly onDone?: ((bytes: Uint8Array) => void) | undefined;
   readonly signal: AbortSignal;
   /** Glance has got everything; only its answer is missing. */
   readonly onSent?: () => void;
@@ -81,6 +83,7 @@ export async function putImage(deps: PutDeps, request: PutRequest, expects = tru
         ...(source && expects ? ['Expect', '100-continue'] : []),
       ],
       body: source && bytes(source),
+      onDone: request.onDone,
       signal,
       onContinue: go,
     });

@@ -33,6 +33,7 @@ export function startSeeding(
   image: PendingImage,
   bytes: AsyncIterable<Uint8Array>,
   algorithm: ImageHash['algorithm'],
+  onDone?: (bytes: Uint8Array) => void,
 ): Seeding {
   const refusing = new AbortController();
   const { signal } = refusing;
@@ -66,7 +67,7 @@ export function startSeeding(
 
   const take = async (): Promise<SeedingEnd> => {
     try {
-      await images.take(image, bytes, { algorithm, confirm, signal });
+      await images.take(image, bytes, { algorithm, confirm, signal, onDone });
       return { isSeeded: true, reason: undefined };
     } catch (error) {
       const why = signal.aborted ? (signal.reason as unknown) : error;

@@ -1,5 +1,6 @@
 import { errorCode } from '@quarry/runtime';
 import type { Exchange, HandlerDeps } from '../exchange.ts';
+import { freeBuffer } from '../free-buffer.ts';
 import { GatewayError } from '../gateway-error.ts';
 import type { ImageRecord, ShownImage } from '../shown-image.ts';
 import { createTee, type TeeOptions } from '../tee.ts';
@@ -16,7 +17,11 @@ export interface Upload {
   /** Asks Glance what the image is now, with the client's headers. */
   readonly show: (waiting: { readonly signal: AbortSignal }) => Promise<ShownImage>;
   /** Begins to seed the image from bytes that pass by. Not before the last one has ended. */
-  readonly seed: (record: ImageRecord, bytes: AsyncIterable<Uint8Array>) => Seeding;
+  readonly seed: (
+    record: ImageRecord,
+    bytes: AsyncIterable<Uint8Array>,
+    onDone?: (bytes: Uint8Array) => void,
+  ) => Seeding;
   /** Runs when the client has its answer and the seeding has ended. */
   readonly onEnd: (run: () => Promise<void>) => void;
 }
@@ -28,7 +33,8 @@ export async function streamUpload(deps: HandlerDeps, upload: Upload, source: Up
   const { request, signal } = exchange;
   const tee = shown?.record && !client.isEmpty ? createTee(source.read(), { clock }, teeOptions(numbers)) : undefined;
   // An ingest that ends before it has read all must not be waited for.
-  if (tee && shown?.record) void seed(shown.record, tee.second).ended.then(() => tee.drop(ingestEnded()));
+  if (tee && shown?.record)
+    void seed(shown.record, tee.second, tee.doneBySecond).ended.then(() => tee.drop(ingestEnded()));
   const leaving = leavingSignal(deps, signal);
   try {
     return await putImage(deps, {
@@ -37,6 +43,7 @@ export async function streamUpload(deps: HandlerDeps, upload: Upload, source: Up
       source: client.isEmpty
         ? undefined
         : { read: () => tee?.first ?? source.read(), stop: (reason) => source.stop(reason) },
+      onDone: tee?.doneByFirst ?? freeBuffer,
       signal: leaving.signal,
       onSent: () => leaving.stay(),
     });
@@ -81,5 +88,5 @@ function ingestEnded(): GatewayError {
 }
 
 function teeOptions({ seedAheadBytes, seedGraceMs, seedShare }: HandlerDeps['numbers']): TeeOptions {
-  return { maxAheadBytes: seedAheadBytes, graceMs: seedGraceMs, maxHeldShare: seedShare };
+  return { maxAheadBytes: seedAheadBytes, graceMs: seedGraceMs, maxHeldShare: seedShare, onDone: freeBuffer };
 }

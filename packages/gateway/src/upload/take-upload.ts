@@ -53,7 +53,8 @@ export function createTakeUpload(deps: TakeUploadDeps): Handler {
         client,
         shown: await askBefore(deps, exchange),
         show,
-        seed: (record, bytes) => (seeding = startSeeding({ images, logger, show }, record, bytes, algorithm)),
+        seed: (record, bytes, onDone) =>
+          (seeding = startSeeding({ images, logger, show }, record, bytes, algorithm, onDone)),
         onEnd: (run) => void endings.push(run),
       };
       const put = await (spool ? spoolUpload({ ...deps, spool }, upload) : streamUpload(deps, upload, client));
