@@ -11,7 +11,7 @@
 #   nginx-light                        a file server to measure ours against
 #   qemu-utils                         qemu-img, which writes qcow2 as Nova writes it
 #   e2fsprogs                          mkfs.ext4, for images with a real file system in them
-#   curl                               an HTTP client that is not ours
+#   curl, openssl                      an HTTP client that is not ours; certificates for servers of tests
 #
 # Needs root, since apt does. Without these packages `npm test` skips the tests that need them, and says so.
 # Running it again installs only what is missing. No service is started: the tests start their own Glance.
@@ -19,7 +19,7 @@ set -euo pipefail
 
 packages=(
   glance-api python3-glanceclient keystone uwsgi-core uwsgi-plugin-python3 python3-nova
-  python3-setuptools btrfs-progs haproxy nginx-light qemu-utils e2fsprogs curl
+  python3-setuptools btrfs-progs haproxy nginx-light qemu-utils e2fsprogs curl openssl
 )
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }

@@ -48,6 +48,15 @@ describeWithOpenStack('hosts with façades before a real Glance', () => {
     if (!(await readFile(path)).equals(snapshotOf(name))) throw new Error(`${name} came back with other bytes`);
     await rm(path);
   };
+  /** Rejects unless every byte is right. */
+  const read = async (node: GatewayNode, name: string, id: string): Promise<void> => {
+    const url = `${node.url}/v2/images/${id}`;
+    const headers = { 'x-auth-token': cloud.alice.token };
+    expect(await (await fetch(url, { headers })).json()).toMatchObject({ id, status: 'active' });
+    const data = await fetch(`${url}/file`, { headers });
+    expect(data.status).toBe(200);
+    if (!snapshotOf(name).equals(Buffer.from(await data.arrayBuffer()))) throw new Error(`${name} has other bytes`);
+  };
   /** How many bytes of these images Glance has sent since the first `from` lines of its log, by that log. */
   const sentByGlance = async (images: readonly string[], from = 0): Promise<number> => {
     const requests = (await readAccessLog(cloud.glance)).slice(from);
@@ -111,7 +120,10 @@ describeWithOpenStack('hosts with façades before a real Glance', () => {
     );
     const idOf = (name: string): string => ids.get(name) ?? '';
     await Promise.all(nodes.map((node, i) => knows(node, names.filter((_, n) => n % NODES === i).map(idOf))));
-    // All hosts at once; each has five to unshelve, which five others have shelved.
+    // Forty reads at the same moment, five on each host, of what five others have shelved: show and data, as Nova asks for them.
+    await Promise.all(names.map((name, n) => read(nodeAt(n + 2 + Math.floor(n / NODES)), name, idOf(name))));
+    expect(await sentByGlance([...ids.values()])).toBe(0);
+    // Then Nova itself, on all hosts at once and on others again: as many processes of it as images would be another test.
     await Promise.all(
       nodes.map(async (node, i) => {
         const theirs = names.filter((_, n) => (n + 1 + Math.floor(n / NODES)) % NODES === i);

@@ -2,6 +2,7 @@
  * The composition root: the one place that knows every implementation. Read it from top to bottom to know what a running node is made of:
  * identity → store → threads → network → swarm → origin → daemon → control socket; closed in the opposite order.
  */
+import { readFileSync } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { digestBackend, domain } from '@quarry/content';
@@ -166,14 +167,13 @@ async function compose(
   lifecycle.onClose('images that are spread', () => images.close());
   await swarm.start();
   images.start();
+  const glanceFor = callersGlance(config, lifecycle);
   if (!isOffline && hasGateway(config)) {
-    const glance = createGlanceOrigin({ clock: systemClock }, { url: config.gateway.glance });
-    lifecycle.onClose('Glance, as the gateway asks it', () => glance.close());
     const service = createImageService(
       {
         ...parts,
         swarm,
-        glanceFor: (headers) => glance.askedWith(headers),
+        glanceFor,
         onTaken: (record, manifest) => images.spread(record, manifest),
         onAsked: ({ ref }) => images.noteAsked(ref),
         async forget(image) {
@@ -196,12 +196,10 @@ async function compose(
     metrics,
   };
   if (!isOffline && config.exports.socket !== '') {
-    const glance = createGlanceOrigin({ clock: systemClock }, { url: config.gateway.glance });
-    lifecycle.onClose('Glance, as exports read it', () => glance.close());
     const deps = {
       ...base,
       fetching,
-      glanceFor: (headers: CallerHeaders) => glance.askedWith(headers),
+      glanceFor,
       onAsked: (ref: ImageRef) => images.noteAsked(ref),
       stayWithinBudget: stayWithin,
     };
@@ -225,6 +223,19 @@ async function compose(
     holders: { ...holding, find: (image, waiting) => images.find(image, waiting) },
     close: () => lifecycle.close(),
   });
+}
+
+/** Glance as its callers may see it: always asked with their headers, never with a token of this node's own. */
+function callersGlance({ gateway }: Config, lifecycle: Lifecycle): (headers: CallerHeaders) => Origin {
+  if (gateway.glance === '') {
+    return () => {
+      throw new TypeError('there is no Glance to ask');
+    };
+  }
+  const ca = gateway.caFile === '' ? undefined : readFileSync(gateway.caFile, 'utf8');
+  const glance = createGlanceOrigin({ clock: systemClock }, { url: gateway.glance, ca });
+  lifecycle.onClose('Glance, as callers ask it', () => glance.close());
+  return (headers) => glance.askedWith(headers);
 }
 
 function isAmong(key: Uint8Array, keys: readonly Uint8Array[]): boolean {

@@ -30,6 +30,8 @@ export interface GlanceOriginOptions {
   /** Glance's endpoint, with or without `/v2`: `http://controller:9292`. */
   readonly url: string;
   readonly idleTimeoutMs?: number;
+  /** Authorities (PEM) that may vouch for Glance; default: those of the system. */
+  readonly ca?: string | undefined;
   /** How much `open` throws away to get to an offset in a store without ranges (Ceph, Swift, S3). */
   readonly maxDiscardBytes?: number;
 }
@@ -41,7 +43,7 @@ export interface GlanceOriginOptions {
 export function createGlanceOrigin({ clock, token }: GlanceOriginDeps, options: GlanceOriginOptions): GlanceOrigin {
   const { idleTimeoutMs = originDefaults.idleTimeoutMs, maxDiscardBytes = originDefaults.maxDiscardBytes } = options;
   const kind = 'glance';
-  const client = createHttpClient(options.url.replace(/\/v2\/*$/, ''));
+  const client = createHttpClient(options.url.replace(/\/v2\/*$/, ''), { ca: options.ca });
   const scope = createCallScope(clock, idleTimeoutMs, kind);
   const ranges = createRangeMemory();
 

@@ -33,13 +33,22 @@ const TLS_ERROR = /CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO/;
 
 /**
  * HTTP/1.1 to one origin. No redirect is followed: it could lead a token, or a reader, anywhere. Nothing is retried. There is no limit
- * to the connections: one that waited for its turn would look like an origin that is silent.
+ * to the connections: one that waited for its turn would look like an origin that is silent. `ca`: PEM, instead of the authorities of the system.
  */
-export function createHttpClient(baseUrl: string): HttpClient & { readonly url: string } {
+export function createHttpClient(
+  baseUrl: string,
+  { ca }: { readonly ca?: string | undefined } = {},
+): HttpClient & { readonly url: string } {
   const base = parseBaseUrl(baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
   // Silence is measured by the call, with the clock it was given.
-  const options: Pool.Options = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, keepAliveTimeout: 4_000 };
+  const options: Pool.Options = {
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    allowH2: false,
+    keepAliveTimeout: 4_000,
+    ...(ca !== undefined && { connect: { ca } }),
+  };
   let opened: Promise<{ readonly pool: Pool; readonly errors: HttpErrors }> | undefined;
   // Not before it is needed: undici is a third of a node's code, and most nodes never speak to an origin over HTTP.
   // By its default export: that of a CommonJS module is all a bundle keeps.

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 import { formatBytes } from '@quarry/runtime';
@@ -114,6 +114,14 @@ function finish(config: Config): Config {
   }
   if (config.exports.socket !== '' && !isHttpUrl(glance))
     throw incomplete('gateway.glance', 'exports.socket is set: Glance says who may read an image');
+  const { caFile } = config.gateway;
+  if (caFile !== '' && !isReadable(caFile)) {
+    throw new ConfigError(
+      'CONFIG_BAD_VALUE',
+      `gateway.caFile is ${JSON.stringify(caFile)}, which cannot be read: give a file of certificates in PEM form`,
+      { details: { key: 'gateway.caFile', path: caFile } },
+    );
+  }
   if (config.limits.memoryBytes < MIN_MEMORY_BYTES) {
     throw new ConfigError(
       'CONFIG_BAD_VALUE',
@@ -155,6 +163,15 @@ function incomplete(key: ConfigKey, because: string): ConfigError {
       details: { key },
     },
   );
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isHostAndPort(text: string): boolean {

@@ -51,7 +51,7 @@ const STALLS = 3;
  * How long peers are asked for an image that none of them knows. Nova waits meanwhile, each time an image is new to the cluster; and while its read of
  * Glance waits for its turn in the budget of the whole cluster, the peers are asked again.
  */
-const PATIENCE_MS = 400;
+const PATIENCE_MS = 1000;
 
 export function createImageService(deps: ImageServiceDeps, options: { readonly stallMs: number }): ImageService {
   const { store, catalog, swarm, logger } = deps;

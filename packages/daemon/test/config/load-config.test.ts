@@ -85,6 +85,20 @@ describe('configuration', () => {
     expect(errorOf(() => loadConfig({ flags: { 'origin.path': '/images' } })).message).toContain('origin.kind');
   });
 
+  test('refuses a façade without a Glance behind it, at no address, or with certificates that cannot be read', () => {
+    const listen = { 'gateway.listen': '127.0.0.1:9292' };
+    const glance = { 'gateway.glance': 'http://controller:9292' };
+    expect(errorOf(() => loadConfig({ flags: listen })).message).toContain('--glance');
+    const nowhere = errorOf(() => loadConfig({ flags: { 'gateway.listen': '9292', ...glance } }));
+    expect(nowhere.message).toContain('host:port');
+    const unread = errorOf(() => loadConfig({ flags: { ...listen, ...glance, 'gateway.caFile': '/nowhere.pem' } }));
+    expect(unread.message).toContain('/nowhere.pem');
+    const { gateway } = loadConfig({
+      flags: { ...listen, 'origin.kind': 'glance', 'origin.url': 'https://glance.example' },
+    });
+    expect(gateway.glance).toBe('https://glance.example');
+  });
+
   test('refuses memory in which not even a piece has room', () => {
     const error = errorOf(() => loadConfig({ flags: { 'limits.memoryBytes': '64KiB' } }));
     expect(error).toMatchObject({ code: 'CONFIG_BAD_VALUE', message: expect.stringContaining('4.00 MiB') as string });
