@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -19,6 +19,13 @@ const plugin = new URL('../../deploy/nova-plugin', import.meta.url).pathname;
 const isRoot = process.getuid?.() === 0;
 /** Debian's user `nobody`, as whom Nova runs here: other than the daemon, as on a compute host. */
 const NOBODY = 65_534;
+
+/** The temporary directory, unless it lies in one that is its owner's alone: then what other users reach is elsewhere. */
+function reachableDirectory(): string {
+  const isOpen = (path: string): boolean =>
+    (statSync(path).mode & 0o001) !== 0 && (dirname(path) === path || isOpen(dirname(path)));
+  return [tmpdir(), '/tmp', '/var/tmp'].find((path) => existsSync(path) && isOpen(path)) ?? tmpdir();
+}
 
 const isInstalled =
   isGlanceInstalled() &&
@@ -37,7 +44,7 @@ describe.skipIf(!isInstalled)(isInstalled ? title : `${title} (run deploy/instal
   beforeAll(async () => {
     cluster = await createCluster();
     // Nova's user must reach it; the cluster's own directory is private
-    root = await mkdtemp(join(tmpdir(), 'quarry-nova-'));
+    root = await mkdtemp(join(reachableDirectory(), 'quarry-nova-'));
     await chmod(root, 0o755);
     const installed = join(root, 'plugin');
     await cp(plugin, installed, { recursive: true });
