@@ -105,6 +105,8 @@ export function createImageService(deps: ImageServiceDeps, options: { readonly s
             signal,
             encoding: deps.encoding,
             discardOnFailure: true,
+            // Glance has it for good. What a crash takes of it here is read from there; Nova need not wait for this disk.
+            isDurable: false,
             async confirm({ hash, imageBytes }) {
               if (hash) await confirm({ hash, imageBytes });
             },
