@@ -176,10 +176,7 @@ async function compose(
         glanceFor,
         onTaken: (record, manifest) => images.spread(record, manifest),
         onAsked: ({ ref }) => images.noteAsked(ref),
-        async forget(image) {
-          await swarm.withdraw(image);
-          await images.forget(image.ref, 'deleted', image);
-        },
+        forget: (image) => swarm.withdraw(image), // and this node with all others: onWithdrawn
         stayWithinBudget: stayWithin,
       },
       config.gateway,

@@ -81,7 +81,8 @@ export function createHeldImages(deps: HeldDeps, options: { readonly maxBytes: n
     }
   };
   /** Held by images that others brought here, as far as this process knows. */
-  const heldBytes = (): number => [...states.values()].reduce((sum, { wantedBytes }) => sum + wantedBytes, 0);
+  const heldBytes = (): number =>
+    [...states.values()].reduce((sum, { kind, wantedBytes }) => sum + (kind === 'failed' ? 0 : wantedBytes), 0);
 
   /** In this node's own name: it can be asked for the image when its first publisher is dead. Nobody need believe it: Glance names the hash. */
   const publish = async ({ ref, domain, imageBytes, hash, manifest }: ImageRecord): Promise<void> => {
@@ -137,7 +138,12 @@ export function createHeldImages(deps: HeldDeps, options: { readonly maxBytes: n
         if (!parts.has(manifest.id) && parts.size >= MAX_PARTS)
           return { kind: 'refused', reason: `this node knows how ${MAX_PARTS} images of others are made` };
         parts.add(manifest.id);
-        await holdParts(record, manifest);
+        try {
+          await holdParts(record, manifest);
+        } catch (error) {
+          parts.delete(manifest.id);
+          return { kind: 'refused', reason: error instanceof Error ? error.message : String(error) };
+        }
         return { kind: 'accepted' };
       }
       const known = states.get(manifest.id);

@@ -24,13 +24,6 @@ export async function purgeImages(
     throw new DaemonError('DAEMON_IMAGE_NOT_FOUND', `this node knows no image of ${JSON.stringify(what)}`, {
       details: { what },
     });
-  let told = 0;
-  if (isClusterWide) {
-    for (const record of records.filter(({ hash }) => hash !== undefined)) {
-      await withdraw(record);
-      told += 1;
-    }
-  }
   const images = [...new Set(records.map(({ ref }) => ref))];
   let packs = 0;
   let bytes = 0;
@@ -39,6 +32,13 @@ export async function purgeImages(
     const gone = await forget(ref);
     packs += gone.packs;
     bytes += gone.bytes;
+  }
+  let told = 0; // after it is gone here: what is withdrawn this node forgets as well
+  if (isClusterWide) {
+    for (const record of records.filter(({ hash }) => hash !== undefined)) {
+      await withdraw(record);
+      told += 1;
+    }
   }
   return { images, packs, bytes, told };
 }
