@@ -39,6 +39,10 @@ const layers: Readonly<Record<string, Layer>> = {
     mayImport: ['content', 'gateway', 'image', 'origin', 'runtime', 'store', 'swarm'],
     why: 'The daemon is the composition root: it may import everything, once it says so in its package.json.',
   },
+  storm: {
+    mayImport: ['content', 'daemon', 'runtime', 'scenario', 'simulator'],
+    why: 'The storm harness starts daemons as an operator does and speaks to their control sockets: nothing of the product may need it.',
+  },
 };
 
 /** Implementations that meet in one file only, so that another can be put in their place by changing one line. */
