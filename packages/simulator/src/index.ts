@@ -2,3 +2,5 @@
 export type { SimulationReport } from './report.ts';
 export type * from './simulation.ts';
 export type { TraceFacts, TraceKind, TracePlaces, TraceSink } from './trace.ts';
+export { expectedToFinish } from './expected-to-finish.ts';
+export { simulate } from './world/simulate.ts';

@@ -21,20 +21,26 @@ export interface ImageParts {
 
 const chunksPerMiB = 2 ** 20 / limits.fixedChunkBytes;
 
-export function expandImages(scenario: Scenario, hostCount: number, seed: number): ExpandedImages {
+export function expandImages(
+  scenario: Scenario,
+  { hostCount, scale, seed }: { readonly hostCount: number; readonly scale: number; readonly seed: number },
+): ExpandedImages {
+  // what is a piece of 1 MiB at full size: sizes that are drawn, and parts of a base, are whole ones
+  const unit = Math.max(1, Math.round(chunksPerMiB * scale));
   const packs: StormPack[] = [];
   const images: StormImage[] = [];
   const parts: ImageParts[] = [];
   const sets = new Map<string, number[]>();
-  for (const table of scenario.images) {
+  for (const given of scenario.images) {
+    const table = scaled(given, scale);
     const random = scenarioRandom(seed, `images ${table.name}`);
     const bases = sets.get(table.base ?? '') ?? [];
     const count = table.count === 'perHost' ? hostCount : table.count;
     const members: number[] = [];
     for (let i = 0; i < count; i += 1) {
-      const chunks = drawChunks(table, random);
+      const chunks = drawChunks(table, unit, random);
       const base = images[bases[randomIndex(bases.length, random)] ?? -1];
-      const wanted = Math.round((chunks * (table.common ?? 0)) / chunksPerMiB) * chunksPerMiB;
+      const wanted = Math.round((chunks * (table.common ?? 0)) / unit) * unit;
       const common = firstChunks(base?.runs ?? [], Math.min(chunks, wanted));
       const own = newPacks(chunks - lengthOf(common), packs);
       members.push(images.length);
@@ -50,12 +56,17 @@ export function lengthOf(runs: readonly StormRun[]): number {
   return runs.reduce((sum, run) => sum + run.chunkCount, 0);
 }
 
-/** Whole pieces of 1 MiB, unless all have one size, which is taken as it is. */
-function drawChunks(table: ImagesTable, random: Random): number {
+function scaled(table: ImagesTable, scale: number): ImagesTable {
+  const part = (chunks: number): number => Math.max(1, Math.round(chunks * scale));
+  return { ...table, size: part(table.size), maxSize: table.maxSize === undefined ? undefined : part(table.maxSize) };
+}
+
+/** Whole units, unless all have one size, which is taken as it is. */
+function drawChunks(table: ImagesTable, unit: number, random: Random): number {
   const { size, maxSize } = table;
   if (maxSize === undefined || maxSize === size) return size;
   const drawn = size * (maxSize / size) ** random.next();
-  return Math.min(maxSize, Math.max(size, Math.round(drawn / chunksPerMiB) * chunksPerMiB));
+  return Math.min(maxSize, Math.max(size, Math.round(drawn / unit) * unit));
 }
 
 function firstChunks(runs: readonly StormRun[], count: number): StormRun[] {

@@ -18,6 +18,8 @@ export interface ExpandOptions {
   readonly nodes?: number | undefined;
   /** Instead of the file's node link, bytes per second. All other links keep their ratio to it. */
   readonly link?: number | undefined;
+  /** All images at so great a part of their size, in whole chunks: 1/32 makes 32 MiB of 1 GiB. Above 0; 1 if not given. */
+  readonly scale?: number | undefined;
 }
 
 /**
@@ -30,8 +32,11 @@ export function expandScenario(scenario: Scenario, options: ExpandOptions): Stor
   if (!Number.isInteger(count) || count < 1) throw impossible(scenario, `a storm has at least one host, not ${count}`);
   if (options.link !== undefined && !(options.link > 0 && options.link < Infinity))
     throw impossible(scenario, `a node link has a rate above 0 and below Infinity, not ${options.link}`);
+  const { scale = 1 } = options;
+  if (!(scale > 0 && scale < Infinity))
+    throw impossible(scenario, `images are scaled by a number above 0, not by ${scale}`);
   const links = linkScales(scenario, options.link);
-  const of = expandImages(scenario, count, seed);
+  const of = expandImages(scenario, { hostCount: count, scale, seed });
   const largest = Math.max(...of.images.map((image) => lengthOf(image.runs))) * limits.fixedChunkBytes;
   const scales: Scales = { ...links, downloadMs: (largest / links.link) * 1000 };
 

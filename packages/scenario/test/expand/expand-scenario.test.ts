@@ -51,6 +51,18 @@ describe('images', () => {
     expect(storm.unshelves.every(({ host, image: wanted }) => wanted === host + 1)).toBe(true);
   });
 
+  test('at a part of their size keep what they share, in whole chunks, and T* shrinks alike', () => {
+    const [full, part] = [stormFrom(snapshots, { link: 1e6 }), stormFrom(snapshots, { link: 1e6, scale: 1 / 32 })];
+    for (const [i, { runs }] of part.images.entries()) {
+      const whole = chunks(full.images[i]?.runs ?? []);
+      expect(Math.abs(chunks(runs) - whole / 32)).toBeLessThanOrEqual(1);
+      const common = chunks(runs.filter(({ pack }) => pack === 0));
+      if (i > 0) expect(Math.abs(common - chunks(runs) * 0.15)).toBeLessThanOrEqual(1);
+    }
+    expect((32 * boundOf(part).boundMs) / boundOf(full).boundMs).toBeCloseTo(1, 1);
+    expect(() => stormFrom(snapshots, { scale: 0 })).toThrow('scaled by a number above 0');
+  });
+
   test('are as popular as Zipf has it', () => {
     const many = `${image.replace('size', 'count = 50\nsize')}${all}choose = "zipf"\ncount = 5000\n`;
     const counts = new Map<number, number>();

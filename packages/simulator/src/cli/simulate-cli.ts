@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { isCodedError, parseRate } from '@quarry/runtime';
-import { expandScenario, loadScenario, scenarioNames } from '@quarry/scenario';
+import { expandScenario, loadScenario, parseScale, scenarioNames } from '@quarry/scenario';
 import { randomStorm } from '../chaos/random-storm.ts';
 import { SimulatorError } from '../simulator-error.ts';
 import { chaosCommand } from './chaos-command.ts';
@@ -13,6 +13,7 @@ interface Flags {
   readonly seed?: number;
   readonly nodes?: number;
   readonly link?: number;
+  readonly scale?: number;
   readonly json?: boolean | string;
   readonly trace?: string;
   readonly list?: boolean;
@@ -61,6 +62,11 @@ export async function simulateCli(words: readonly string[], context: CliContext)
       'each host’s link, instead of the scenario’s; the others keep their ratio to it, e.g. 10Gbit/s',
       rate,
     )
+    .option(
+      '--scale <part>',
+      'images at so great a part of their size, e.g. 1/32, as the storm harness has them',
+      scale,
+    )
     .option('--json [file]', 'the result as one JSON object on standard output, or into the file')
     .option('--trace <file>', 'what happened, for ui.perfetto.dev or chrome://tracing; some 200 bytes per piece sent')
     .option('--list', 'the scenarios that come with Quarry')
@@ -104,8 +110,8 @@ async function run(flags: Flags, context: CliContext): Promise<number> {
     );
   }
   const scenario = loadScenario(flags.scenario ?? '');
-  const { seed: chosen = DEFAULT_SEED, nodes, link } = flags;
-  return await runOne(expandScenario(scenario, { seed: chosen, nodes, link }), output, context);
+  const { seed: chosen = DEFAULT_SEED, nodes, link, scale: part } = flags;
+  return await runOne(expandScenario(scenario, { seed: chosen, nodes, link, scale: part }), output, context);
 }
 
 /** What one asks for has to be one thing. @throws SimulatorError SIMULATOR_BAD_ARGUMENT */
@@ -121,7 +127,7 @@ function refuseMixtures(flags: Flags): void {
     if (wrong !== undefined && !isAllowed)
       throw bad(`--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${what}`);
   };
-  only(['nodes', 'link'], flags.scenario !== undefined, 'goes with --scenario: chaos makes its own storms');
+  only(['nodes', 'link', 'scale'], flags.scenario !== undefined, 'goes with --scenario: chaos makes its own storms');
   only(
     ['runs', 'from', 'maxFailures', 'workers'],
     flags.chaos === true && !isReplay,
@@ -177,5 +183,11 @@ function rate(text: string): number {
   const value = parseRate(text);
   if (value === undefined || value === Infinity)
     throw new InvalidArgumentError('It must be a rate such as 1Gbit/s or 125MB/s.');
+  return value;
+}
+
+function scale(text: string): number {
+  const value = parseScale(text);
+  if (value === undefined) throw new InvalidArgumentError('It must be a part such as 1/32 or 0.25, above 0.');
   return value;
 }

@@ -1,17 +1,7 @@
 import { formatBytes, formatRate } from '@quarry/runtime';
-import type { Bound } from '@quarry/scenario';
+import { bindingPart } from '@quarry/scenario';
 import { ownByLink, ownRatios, slowestToMedian } from './json-report.ts';
 import type { FinishedRun } from './json-report.ts';
-
-/** What each part of the bound is about, in the words of the output. */
-const partNames: Readonly<Record<keyof Bound['parts'], string>> = {
-  originMs: 'the origin’s link',
-  nodeMs: 'the slowest host’s link',
-  swarmMs: 'all uplinks together',
-  holderMs: 'the hottest holder',
-  zoneMs: 'the busiest zone’s link',
-  arrivalMs: 'the last arrival',
-};
 
 /** The lines for people. */
 export function textReport(run: FinishedRun): string {
@@ -58,12 +48,6 @@ function notesText(notes: Readonly<Record<string, number | string>>): string {
     ([name, value]) => `${name} ${typeof value === 'number' ? Math.round(value * 1000) / 1000 : value}`,
   );
   return shown.length === 0 ? 'nothing else' : shown.join(', ');
-}
-
-/** The part of the bound that is as large as the bound. */
-export function bindingPart(bound: Bound): string {
-  const names = Object.keys(partNames) as (keyof Bound['parts'])[];
-  return partNames[names.find((name) => bound.parts[name] === bound.boundMs) ?? 'nodeMs'];
 }
 
 function seconds(value: number): string {

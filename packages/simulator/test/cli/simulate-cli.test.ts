@@ -162,6 +162,7 @@ describe('npm run simulate', () => {
     [[...small, '--seed', '1.5'], 'whole number'],
     [[...small, '--nodes', '0'], 'whole number from 1'],
     [[...small, '--link', '100Mb/s'], '1Gbit/s'],
+    [[...small, '--scale', '1/0'], '1/32'],
     [['--chaos', '--runs', 'many'], 'whole number'],
     [[], 'none is given'],
     [['--list', '--chaos'], '--list and --chaos'],
