@@ -125,6 +125,7 @@ export interface SwarmMember {
 export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): QuarrySwarm {
   const { network, store, clock, random, logger } = deps;
   const options = swarmOptions(chosen);
+  const { observe } = options;
   const zoneOf = (peer: PeerId): string | undefined => membership.find(peer)?.record.zone;
   const traffic = createTrafficCounts({
     isOtherZone: (peer) => isOtherZone(options.zone, zoneOf(peer)),
@@ -225,6 +226,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       onWants: (changed) => {
         for (const pack of changed === undefined ? fetcher.wanted() : [changed]) news.wanters(pack);
       },
+      observe,
     },
     options,
   );
@@ -258,6 +260,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
       ban,
       distrusted: () => [...banned.keys()],
       seek: (pack, piece) => news.seek(pack, piece),
+      observe,
     },
     options,
   );
@@ -379,6 +382,7 @@ export function createSwarm(deps: SwarmDeps, chosen: ChosenSwarmOptions = {}): Q
         clock,
         buffers: outgoing,
         checked,
+        observe,
       };
       const serving = { ...sending, catalog: deps.catalog, random };
       stops.push(

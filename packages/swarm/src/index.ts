@@ -26,4 +26,5 @@ export { swarmDefaults } from './options.ts';
 export type { ChosenSwarmOptions, SwarmOptions } from './options.ts';
 export type { DrainOptions, LeaveStatus } from './transfer/drain.ts';
 export type { OriginRead } from './transfer/origin-reads.ts';
+export type * from './transfer/transfer-events.ts';
 export type { SwarmFigures, SwarmStatus } from './swarm-status.ts';

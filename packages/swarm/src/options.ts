@@ -13,6 +13,7 @@ import { leaveDefaults } from './scheduler/leave-watch.ts';
 import type { LeaveOptions } from './scheduler/leave-watch.ts';
 import { schedulerDefaults } from './scheduler/scheduler-options.ts';
 import type { SchedulerOptions } from './scheduler/scheduler-options.ts';
+import type { TransferObserver } from './transfer/transfer-events.ts';
 
 /** All numbers of a swarm, but for those of the network beneath (network/network-options.ts). */
 export interface SwarmOptions {
@@ -92,6 +93,8 @@ export interface SwarmOptions {
   readonly holdState: HoldingOptions['holdState'];
   /** Called when a peer is banned, so that it can be remembered over restarts. */
   readonly onBanned: (peer: PeerId, reason: string) => void;
+  /** Hears what happens to pieces: for a log. Must be quick, and must not throw. */
+  readonly observe: TransferObserver | undefined;
 }
 
 /** Options as they are chosen: any of them, and any of the scheduler's, the ledger's and those for leaving. */
@@ -146,6 +149,7 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   onHold: () => ({ kind: 'refused' as const, reason: 'this node holds no images for others' }),
   holdState: () => undefined,
   onBanned: () => {},
+  observe: undefined,
 });
 
 /** Unknown names are refused: a misspelt limit would be no limit. */

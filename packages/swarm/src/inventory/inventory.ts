@@ -13,6 +13,7 @@ import type { LinkPace } from '../scheduler/link-pace.ts';
 import { masksOf, shapeFor } from '../scheduler/piece-masks.ts';
 import type { PieceMasks } from '../scheduler/piece-masks.ts';
 import { SwarmError } from '../swarm-error.ts';
+import type { TransferObserver } from '../transfer/transfer-events.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createHaveTable } from './have-table.ts';
 import type { HaveNews } from './have-table.ts';
@@ -45,6 +46,7 @@ export interface InventoryDeps {
   readonly onHaves: (peer: PeerId, news: readonly HaveNews[]) => void;
   /** Somebody wants other packs than before; with `pack`: it alone is meant. */
   readonly onWants: (pack?: PackId) => void;
+  readonly observe?: TransferObserver | undefined;
 }
 
 /** Who has which packs: tells the cluster what this node has, and keeps what the others tell. */
@@ -72,7 +74,7 @@ export interface Inventory {
 }
 
 export function createInventory(deps: InventoryDeps, options: InventoryOptions): Inventory {
-  const { network, store, clock, random, logger } = deps;
+  const { network, store, clock, random, logger, observe } = deps;
   const table = createHaveTable({ maxPacksPerPeer: options.maxPacksPerPeer });
   /** Packs that nobody may have from here: not a word of them, not even that they are gone. */
   const closed = new Set<PackId>();
@@ -88,7 +90,14 @@ export function createInventory(deps: InventoryDeps, options: InventoryOptions):
   const stopping = new AbortController();
   const stops: (() => void)[] = [];
   const teller = createTeller(
-    { network, clock, read, nextSequence: () => announcer.nextSequence(), onListeners: (pack) => deps.onWants(pack) },
+    {
+      network,
+      clock,
+      read,
+      nextSequence: () => announcer.nextSequence(),
+      onListeners: (pack) => deps.onWants(pack),
+      onTold: observe && ((pack) => observe({ kind: 'told', pack, atMs: clock.now() })),
+    },
     options,
   );
   let cancelGossip: (() => void) | undefined;

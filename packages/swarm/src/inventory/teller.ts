@@ -37,6 +37,8 @@ export function createTeller(
     readonly nextSequence: () => number;
     /** Others are told of the pack than before. */
     readonly onListeners: (pack: PackId) => void;
+    /** A message about the pack leaves. */
+    readonly onTold?: ((pack: PackId) => void) | undefined;
   },
   options: { readonly maxPacksPerPeer: number },
 ): Teller {
@@ -79,6 +81,7 @@ export function createTeller(
       listener.dirty.delete(pack);
       const set = sets.get(pack) ?? deps.read(pack);
       sets.set(pack, set);
+      deps.onTold?.(pack);
       return { pack, set };
     });
     const message = encodeHavesMessage({ sequence: deps.nextSequence(), packs, wants: undefined });

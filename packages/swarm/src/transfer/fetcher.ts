@@ -17,6 +17,8 @@ import type { Receiving } from './receiving.ts';
 import { createRequestRunner } from './run-requests.ts';
 import type { LastResortPiece, LastResortWaiting, RequestNews, RequestRunnerDeps } from './run-requests.ts';
 import type { TrafficCounts } from './traffic-counts.ts';
+import type { TransferObserver } from './transfer-events.ts';
+import { createLoadSampler } from './sample-load.ts';
 
 export interface FetcherDeps {
   readonly network: Network;
@@ -40,6 +42,7 @@ export interface FetcherDeps {
   readonly ban: (peer: PeerId, reason: string) => void;
   readonly distrusted: () => readonly PeerId[];
   readonly seek: (pack: PackId, piece: number) => void;
+  readonly observe?: TransferObserver | undefined;
 }
 
 /** Runs all fetches of this node through one scheduler. */
@@ -103,9 +106,11 @@ export function createFetcher(
   let tickAtMs: number | undefined;
   let closed: SwarmError | undefined;
 
+  const sampleLoad = createLoadSampler(deps, () => scheduler.load());
   const say = (event: FetchEvent): void => {
     if (closed) return;
     for (const action of scheduler.handle(event, clock.now())) perform(action);
+    sampleLoad?.();
     const wakeAtMs = scheduler.wakeAtMs();
     if (wakeAtMs === tickAtMs) return;
     cancelTick();
@@ -225,10 +230,14 @@ export function createFetcher(
     pace: deps.pace,
     say,
     heard,
+    observe: deps.observe,
   });
   const stopListening = store.onPresent((pack, piece, mask) => {
+    if (!deps.observe && !packs.has(pack)) return;
+    const requested = requests.arrivedFrom(pack, piece, mask);
+    if (!requested) deps.observe?.({ kind: 'appeared', pack, piece, atMs: clock.now() });
     if (!packs.has(pack)) return;
-    const from = requests.arrivedFrom(pack, piece, mask) ?? { source: 'local', wireRatio: 0 };
+    const from = requested ?? { source: 'local', wireRatio: 0 };
     for (const { account } of running.values()) account.arrived(pack, piece, mask, from);
     say({ kind: 'present', pack, piece, mask });
   });

@@ -1,4 +1,4 @@
-import { maskedBytes, verifyFrame, verifyPiece } from '@quarry/content';
+import { maskedBytes } from '@quarry/content';
 import type {
   Encoding,
   PackDescriptor,
@@ -8,7 +8,6 @@ import type {
   SourceKind,
   VerifiedPiece,
 } from '@quarry/content';
-import { isCodedError } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
 import type { Network, PeerId, RequestOptions } from '../ports/network.ts';
 import { decodeAskAnswer, encodeAsk } from '../protocol/ask.ts';
@@ -22,9 +21,14 @@ import { SwarmError } from '../swarm-error.ts';
 import { createPackProofs } from './pack-proofs.ts';
 import { createPieceRequests } from './piece-requests.ts';
 import type { CheckedPieces } from './checked-pieces.ts';
+import { duplicateBytesOf } from './duplicate-bytes.ts';
 import type { ArrivedFrom } from './fetch-account.ts';
+import { isDamage, isLie, verified } from './judge-answer.ts';
 import type { Receiving } from './receiving.ts';
+import { createRequestReports } from './report-requests.ts';
 import type { CountedPiece } from './traffic-counts.ts';
+import { beginTimes } from './transfer-events.ts';
+import type { RequestTimes, TransferObserver } from './transfer-events.ts';
 
 export type RequestAction = Extract<FetchAction, { readonly kind: 'request' | 'ask' | 'readLastResort' }>;
 
@@ -58,6 +62,7 @@ export interface RequestRunnerDeps {
   ) => Promise<void>;
   readonly say: (event: FetchEvent) => void;
   readonly heard: (news: RequestNews) => void;
+  readonly observe?: TransferObserver | undefined;
 }
 
 export interface LastResortPiece {
@@ -94,8 +99,11 @@ interface Landing {
 }
 
 interface Running {
+  readonly action: RequestAction;
   readonly controller: AbortController;
   readonly pack: PackId | undefined;
+  /** Of the piece that comes now. */
+  times: RequestTimes;
   receivedBytes: number;
   toldAtMs: number;
 }
@@ -108,6 +116,7 @@ const MAX_UNWRITTEN = 2;
 /** Does what the scheduler wants done: asks, checks every chunk, writes it, and says how it went. */
 export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
   const { network, store, clock, receiving, say, heard } = deps;
+  const reports = createRequestReports(clock, deps.observe);
   const requests = createPieceRequests(network);
   const proofs = createPackProofs(network.peerId);
   const running = new Map<number, Running>();
@@ -119,6 +128,7 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       const isWaiting = receivedBytes === current.receivedBytes;
       current.receivedBytes = receivedBytes;
       const nowMs = clock.now();
+      if (!isWaiting) current.times.firstByteAtMs ??= nowMs;
       if (nowMs - current.toldAtMs < TELL_EVERY_MS || !running.has(request)) return;
       current.toldAtMs = nowMs;
       say({ kind: 'progress', request, isWaiting });
@@ -140,17 +150,20 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
 
   /** Says that it is here, writes it, says that it is written. */
   const land = async (
-    action: RequestAction,
+    current: Running,
     piece: VerifiedPiece,
     source: SourceKind,
-    request: number = action.request,
+    request: number = current.action.request,
   ): Promise<void> => {
+    const { action } = current;
     const { id } = piece.descriptor;
     const plainBytes = piece.bytes.length;
     const wireBytes = piece.frame?.length ?? plainBytes;
     const encoding: Encoding = piece.frame ? 'zstd' : 'plain';
     heard({ kind: 'piece', action, source, counted: { encoding, wireBytes, plainBytes } });
-    countDuplicates(piece);
+    const duplicateBytes = duplicateBytesOf(store, piece);
+    if (duplicateBytes > 0) heard({ kind: 'duplicate', pack: id, bytes: duplicateBytes });
+    const isPresent = reports.verified(current, piece, { source, wireBytes, duplicateBytes });
     landings.set(request, { piece, source, wireBytes });
     const given = action.kind === 'ask' ? { pack: id, piece: piece.piece, mask: piece.mask } : undefined;
     say({ kind: 'verified', request, given, wireBytes });
@@ -159,27 +172,15 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       deps.checked.add(piece.descriptor, piece.piece, piece.mask);
       // A store need not call its listeners for what it had already.
       say({ kind: 'present', pack: id, piece: piece.piece, mask: piece.mask });
+      isPresent(current.controller.signal.aborted);
     } catch (error) {
+      reports.refused(current, 'writeFailed');
       heard({ kind: 'writeFailed', pack: id, error });
     } finally {
       landings.delete(request);
       say({ kind: 'landed', request });
     }
   };
-  const countDuplicates = ({ descriptor, piece, mask }: VerifiedPiece): void => {
-    const present = store.present(descriptor.id);
-    if (!present) return;
-    const { chunksPerPiece } = descriptor;
-    let duplicate = 0;
-    for (let i = 0; i < chunksPerPiece; i += 1) {
-      const chunk = piece * chunksPerPiece + i;
-      if ((mask >> i) & 1 && ((present.bits[chunk >> 3] ?? 0) >> (chunk & 7)) & 1) duplicate |= 1 << i;
-    }
-    if (duplicate !== 0) {
-      heard({ kind: 'duplicate', pack: descriptor.id, bytes: maskedBytes(descriptor, piece, duplicate) });
-    }
-  };
-
   const askPeer = async (action: RequestAction & { kind: 'request' }, current: Running): Promise<void> => {
     const { request, peer, pack, piece, mask } = action;
     const descriptor = deps.descriptorOf(pack);
@@ -189,21 +190,25 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     const encode = (isPlain: boolean): Uint8Array =>
       encodeGetPiece({ pack, piece, mask, proof: isPlain ? undefined : proofs.of(descriptor, peer) });
     const { bytes, isChecked } = await requests.piece(peer, encode, options);
+    current.times.wholeAtMs = clock.now();
     try {
       const answer = decodePieceAnswer(bytes);
-      if (answer.kind === 'piece') return await land(action, verified(descriptor, { ...action, ...answer }), 'peer');
+      if (answer.kind === 'piece') return await land(current, verified(descriptor, { ...action, ...answer }), 'peer');
+      reports.refused(current, answer.kind === 'busy' || answer.kind === 'absent' ? answer.kind : 'error');
       if (answer.kind === 'busy') say({ kind: 'failed', request, reason: 'busy', queueLength: answer.queueLength });
       else say({ kind: 'failed', request, reason: answer.kind === 'absent' ? 'absent' : 'error' });
       return;
     } catch (error) {
       if (isChecked || !isDamage(error)) throw error;
       heard({ kind: 'damaged', pack, peer, bytes: plainBytes });
+      reports.refused(current, 'damaged');
     } finally {
       receiving.bank.give(bytes);
     }
     // Once more: an honest peer finds now what its disk has changed, drops it and says that it is absent.
     requests.distrustDisk(peer);
     current.receivedBytes = 0;
+    current.times = beginTimes(clock.now());
     await askPeer(action, current);
   };
 
@@ -225,18 +230,22 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     const options = receivingOptions(request, current, { plainBytes, maxBytes: protocolLimits.maxAskAnswerBytes });
     const encode = (isPlain: boolean): Uint8Array => encodeAsk({ packs: entriesFor(isPlain), distrusts });
     const bytes = await requests.ask(seeder, encode, options);
+    current.times.wholeAtMs = clock.now();
     try {
-      await takeAskAnswer(action, decodeAskAnswer(bytes), asked);
+      await takeAskAnswer(action, current, decodeAskAnswer(bytes), asked);
     } finally {
       receiving.bank.give(bytes);
     }
   };
   const takeAskAnswer = async (
     action: RequestAction & { kind: 'ask' },
+    current: Running,
     answer: AskAnswer,
     asked: ReadonlyMap<PackId, PackDescriptor | undefined>,
   ): Promise<void> => {
     const { request } = action;
+    if (answer.kind !== 'given')
+      reports.refused(current, answer.kind, answer.kind === 'wait' ? answer.ahead : undefined);
     if (answer.kind === 'wait') return say({ kind: 'wait', request, ahead: answer.ahead });
     if (answer.kind === 'dry') {
       const lacking = answer.lacking.flatMap(({ pack, set }) => {
@@ -249,7 +258,7 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
     if (!descriptor || answer.piece >= descriptor.pieceCount || answer.mask & ~fullMask(descriptor, answer.piece)) {
       throw new SwarmError('SWARM_BAD_MESSAGE', 'the seeder gave what nobody asked for');
     }
-    await land(action, verified(descriptor, answer), 'seeder');
+    await land(current, verified(descriptor, answer), 'seeder');
   };
 
   const readLastResort = async (
@@ -268,13 +277,16 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       for (const { piece, mask } of pieces) {
         const descriptor = deps.descriptorOf(pack);
         const onWait = (): void => tell(current.receivedBytes); // to wait for its turn is not to stall
+        current.times = beginTimes(clock.now());
         if (descriptor) {
           const bytes = maskedBytes(descriptor, piece, mask);
           giveBack = await receiving.reserve(bytes, { signal, onWait });
           await deps.pace?.(bytes, { signal, onWait });
         }
         onWait();
+        current.times.waitedMs = clock.now() - current.times.askedAtMs;
         const next = await read.next();
+        current.times.wholeAtMs = clock.now();
         signal.throwIfAborted();
         if (next.done) break;
         const { piece: arrived, source } = next.value;
@@ -287,7 +299,7 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
         current.receivedBytes = 0; // what follows belongs to the next piece
         const room = giveBack;
         giveBack = () => {};
-        const landing = land(action, arrived, source, wanted.request).finally(() => {
+        const landing = land(current, arrived, source, wanted.request).finally(() => {
           room();
           unwritten.delete(landing);
         });
@@ -322,6 +334,8 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
   return {
     run(action) {
       const current: Running = {
+        action,
+        times: beginTimes(clock.now()),
         controller: new AbortController(),
         pack: action.kind === 'ask' ? undefined : action.pack,
         receivedBytes: 0,
@@ -334,6 +348,7 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
           if (current.controller.signal.aborted) return;
           const isBad = action.kind !== 'readLastResort' && isLie(error);
           if (isBad) heard({ kind: 'bad', pack: current.pack ?? firstPack(action), action });
+          reports.refused(current, isBad ? 'bad' : 'error');
           say({ kind: 'failed', request: action.request, reason: isBad ? 'bad' : 'error' });
         })
         .finally(() => running.delete(action.request));
@@ -342,6 +357,7 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       const current = running.get(request);
       if (!current) return;
       running.delete(request);
+      if (current.times.wholeAtMs === undefined) reports.refused(current, 'cancelled');
       if (current.pack && current.receivedBytes > 0) {
         heard({ kind: 'duplicate', pack: current.pack, bytes: current.receivedBytes });
       }
@@ -361,30 +377,6 @@ export function createRequestRunner(deps: RequestRunnerDeps): RequestRunner {
       requests.stop();
     },
   };
-}
-
-/** Bytes of a stranger become ours here. Only whole pieces have a frame. */
-function verified(
-  descriptor: PackDescriptor,
-  answer: { readonly piece: number; readonly mask: number; readonly encoding: Encoding; readonly body: Uint8Array },
-): VerifiedPiece {
-  const { piece, mask, encoding, body } = answer;
-  if (encoding === 'plain') return verifyPiece(descriptor, piece, mask, body);
-  if (mask === fullMask(descriptor, piece)) return verifyFrame(descriptor, piece, body);
-  throw new SwarmError('SWARM_BAD_MESSAGE', 'the peer sent a frame of a part of a piece', {
-    details: { pack: descriptor.id, piece, mask },
-  });
-}
-
-/** What a disk can do to the bytes of an honest node that sends them as they are kept. */
-function isDamage(error: unknown): boolean {
-  return isCodedError(error) && error.code === 'CONTENT_DIGEST_MISMATCH';
-}
-
-/** Bytes that no honest node sends. Everything else may be a broken connection. */
-function isLie(error: unknown): boolean {
-  if (!isCodedError(error)) return false;
-  return ['SWARM_BAD_MESSAGE', 'SWARM_TOO_LARGE', 'CONTENT_DIGEST_MISMATCH', 'CONTENT_MALFORMED'].includes(error.code);
 }
 
 function firstPack(action: RequestAction): PackId {

@@ -1,5 +1,4 @@
 import type { PackAccess, PackId } from '@quarry/content';
-import type { Clock } from '@quarry/runtime';
 import type { Answer, PeerId, Request } from '../ports/network.ts';
 import { decodeAsk, encodeAskRefusal, encodeGivenHead } from '../protocol/ask.ts';
 import { decodeGetPiece, encodePieceHead, encodePieceRefusal, GET_PIECE_BYTES } from '../protocol/get-piece.ts';
@@ -14,7 +13,7 @@ import type { SeederLedger } from '../scheduler/seeder-ledger.ts';
 import { readForSending } from './read-for-sending.ts';
 import type { OutgoingPiece, WantedPiece } from './read-for-sending.ts';
 import { pieceAnswer } from './serve-pieces.ts';
-import type { ServeDeps } from './serve-pieces.ts';
+import type { SendingPiece, ServeDeps } from './serve-pieces.ts';
 
 export interface AskServer {
   /** A connection has gone: what its owner was given is nobody's. */
@@ -24,7 +23,7 @@ export interface AskServer {
 }
 
 /** A seeder's side of the standing asks: feeds the ledger, and does what it says. */
-export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: SeederLedger): AskServer {
+export function serveAsks(deps: ServeDeps, ledger: SeederLedger): AskServer {
   const { network, store, clock, logger } = deps;
   const waiting = new Map<number, (action: LedgerAction) => void>();
   /** Packs that the ledger has been told of, and who might have them when they were last here. */
@@ -97,10 +96,11 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     tellHolding(given.pack);
     return undefined;
   };
-  const send = (head: Uint8Array, body: OutgoingPiece, ask: number, request: Request): Answer =>
-    pieceAnswer(deps, head, body, request, (isWhole) => say({ kind: isWhole ? 'sent' : 'sendFailed', ask }));
+  const send = (head: Uint8Array, body: OutgoingPiece, ask: number, request: Request, sending: SendingPiece): Answer =>
+    pieceAnswer(deps, head, body, request, sending, (isWhole) => say({ kind: isWhole ? 'sent' : 'sendFailed', ask }));
 
   const takeAsk = async (request: Request, takesFrames: boolean): Promise<Answer> => {
+    const askedAtMs = clock.now();
     const { packs: asked, distrusts } = decodeAsk(request.bytes);
     const unknown: PackHave[] = [];
     const entries = asked.flatMap(({ pack, need, have, proof }) => {
@@ -118,8 +118,9 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     const action = await decide(ask, event, request.signal);
     if (action.kind === 'wait') return encodeAskRefusal({ kind: 'wait', ahead: action.ahead });
     if (action.kind === 'give') {
+      const sending = { pack: action.pack, piece: action.piece, askedAtMs, admittedAtMs: clock.now() };
       const body = await bodyOf(action, { takesFrames, check: 'unlessRecent' }, request);
-      if (body) return send(encodeGivenHead({ ...action, encoding: body.encoding }), body, ask, request);
+      if (body) return send(encodeGivenHead({ ...action, encoding: body.encoding }), body, ask, request, sending);
     }
     const lacking = action.kind === 'dry' ? action.lacking : [];
     const known = lacking.map(({ pack, masks }): PackHave => {
@@ -131,6 +132,7 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
 
   /** A request by name goes through the ledger too, or what leaves here could not be accounted for. */
   const takeNamed = async (request: Request, how: Pick<WantedPiece, 'takesFrames' | 'check'>): Promise<Answer> => {
+    const askedAtMs = clock.now();
     const { pack, piece, mask, proof } = decodeGetPiece(request.bytes);
     if (!deps.gate.admits(pack, request.peer, proof)) return encodePieceRefusal({ kind: 'absent' });
     if (!shapes.has(pack)) tellHolding(pack);
@@ -138,8 +140,11 @@ export function serveAsks(deps: ServeDeps & { readonly clock: Clock }, ledger: S
     const ask = (lastAsk += 1);
     const action = await decide(ask, { kind: 'plain', ask, asker: request.peer, pack, piece, mask }, request.signal);
     if (action.kind === 'wait') return encodePieceRefusal({ kind: 'busy', queueLength: action.ahead });
+    const sending = { pack, piece, askedAtMs, admittedAtMs: clock.now() };
     const body = action.kind === 'give' ? await bodyOf(action, how, request) : undefined;
-    return body ? send(encodePieceHead(body.encoding), body, ask, request) : encodePieceRefusal({ kind: 'absent' });
+    return body
+      ? send(encodePieceHead(body.encoding), body, ask, request, sending)
+      : encodePieceRefusal({ kind: 'absent' });
   };
 
   const { maxAskBytes } = protocolLimits;

@@ -1,3 +1,4 @@
+import type { PackId } from '@quarry/content';
 import type { Clock } from '@quarry/runtime';
 import type { Answer, Network, Request } from '../ports/network.ts';
 import { decodeGetPiece, encodePieceHead, GET_PIECE_BYTES, encodePieceRefusal } from '../protocol/get-piece.ts';
@@ -9,6 +10,7 @@ import type { PackGate } from './pack-gate.ts';
 import { readForSending } from './read-for-sending.ts';
 import type { DescriptorCache, OutgoingPiece, ReadDeps, WantedPiece } from './read-for-sending.ts';
 import type { TrafficCounts } from './traffic-counts.ts';
+import type { TransferObserver } from './transfer-events.ts';
 import type { UploadPacer } from './upload-pacer.ts';
 
 export interface ServeDeps extends ReadDeps {
@@ -17,6 +19,16 @@ export interface ServeDeps extends ReadDeps {
   readonly pacer: UploadPacer;
   readonly traffic: TrafficCounts;
   readonly gate: PackGate;
+  readonly clock: Clock;
+  readonly observe?: TransferObserver | undefined;
+}
+
+/** Which piece is being sent, and how long it took to get so far. */
+export interface SendingPiece {
+  readonly pack: PackId;
+  readonly piece: number;
+  readonly askedAtMs: number;
+  readonly admittedAtMs: number;
 }
 
 /** An answer with a piece: counted as it leaves, its buffer back when it has left. */
@@ -25,8 +37,12 @@ export function pieceAnswer(
   head: Uint8Array,
   body: OutgoingPiece,
   { peer, signal }: Request,
+  sending: SendingPiece,
   onEnd: (isWhole: boolean) => void,
 ): Answer {
+  const { clock, observe } = deps;
+  const readAtMs = clock.now();
+  const wireBytes = body.bytes.length;
   return deps.pacer.answer(head, body.bytes, {
     signal,
     onSent: (bytes) => deps.traffic.sent(peer, body.encoding, bytes),
@@ -34,6 +50,7 @@ export function pieceAnswer(
       // A carrier that says when the bytes have left gives the buffer back then. Of others nobody knows when it may be used again.
       body.drop();
       if (isWhole) deps.traffic.sentPiece(body.plainBytes);
+      observe?.({ kind: 'sent', ...sending, to: peer, wireBytes, readAtMs, endedAtMs: clock.now(), isWhole });
       onEnd(isWhole);
     },
     release: () => body.release(),
@@ -41,10 +58,7 @@ export function pieceAnswer(
 }
 
 /** Gives pieces to whoever asks by name, also while this node is itself still fetching: a few at once, a few in a queue, "busy" to the others. */
-export function servePieces(
-  deps: ServeDeps & { readonly clock: Clock; readonly pace: LinkPace },
-  slots: SenderSlots,
-): () => void {
+export function servePieces(deps: ServeDeps & { readonly pace: LinkPace }, slots: SenderSlots): () => void {
   const admitted = new Map<number, () => void>();
   let lastRequest = 0;
 
@@ -74,6 +88,7 @@ export function servePieces(
     admit?.();
   };
   const serve = async (request: Request, how: Pick<WantedPiece, 'takesFrames' | 'check'>): Promise<Answer> => {
+    const askedAtMs = deps.clock.now();
     const { pack, piece, mask, proof } = decodeGetPiece(request.bytes);
     const absent = encodePieceRefusal({ kind: 'absent' });
     if (!deps.gate.admits(pack, request.peer, proof)) return absent;
@@ -82,10 +97,11 @@ export function servePieces(
     const id = (lastRequest += 1);
     const queueLength = await enter(id, request);
     if (queueLength !== undefined) return encodePieceRefusal({ kind: 'busy', queueLength });
+    const sending = { pack, piece, askedAtMs, admittedAtMs: deps.clock.now() };
     try {
       const body = await readForSending(deps, { descriptor, piece, mask, ...how }, request);
       if (body) {
-        return pieceAnswer(deps, encodePieceHead(body.encoding), body, request, (isWhole) => {
+        return pieceAnswer(deps, encodePieceHead(body.encoding), body, request, sending, (isWhole) => {
           if (isWhole) deps.pace.sent(body.bytes.length, deps.clock.now());
           leave(id);
         });
