@@ -9,7 +9,7 @@ import { digestBackend, domain } from '@quarry/content';
 import type { ImageRecord, ImageRef, Origin } from '@quarry/content';
 import { createCompute } from '@quarry/image';
 import { createDirectoryOrigin, createGlanceOrigin, createGlanceStoreOrigin, createHttpOrigin } from '@quarry/origin';
-import { createLifecycle, systemClock, systemRandom } from '@quarry/runtime';
+import { createLifecycle, systemClock, systemClockEpochMs, systemRandom } from '@quarry/runtime';
 import type { Lifecycle, Logger } from '@quarry/runtime';
 import { createDiskStore } from '@quarry/store';
 import {
@@ -46,6 +46,8 @@ import { openExports } from './open-exports.ts';
 import { hasGateway, openGateway } from './open-gateway.ts';
 import type { SeedSource } from './images/seed-images.ts';
 import { tokenFrom } from './open-origin.ts';
+import { openPieceLog } from './piece-log/piece-log.ts';
+import type { PieceLog } from './piece-log/piece-log.ts';
 
 export type DaemonRole = 'node' | 'seeder';
 
@@ -97,6 +99,8 @@ async function compose(
     : await loadClusterKey(config.network.clusterKeyFile);
   const store = await createDiskStore(base, { directory: storeDirectory });
   lifecycle.onClose('the store', () => store.close());
+  const pieceLog = isOffline ? undefined : await openLogOfPieces(config, role, identity.peerId, logger);
+  if (pieceLog) lifecycle.onClose('the piece log', () => pieceLog.close());
   const compute = createCompute({ clock: systemClock });
   lifecycle.onClose('compute threads', () => compute.close());
   const banned = await loadBannedPeers(join(dataDirectory, 'banned.json'), base);
@@ -137,6 +141,7 @@ async function compose(
           ?.forget(ref, 'deleted', key)
           .catch((error: unknown) => logger.error('an image could not be forgotten', { image: ref, error })),
       onBanned: (peer, reason) => banned.add(peer, reason),
+      observe: pieceLog?.observe,
     },
   );
   const parts = { ...base, store: store.packs, catalog: store.images, compute, signer: identity, trust, encoding };
@@ -175,13 +180,16 @@ async function compose(
         swarm,
         glanceFor,
         onTaken: (record, manifest) => images.spread(record, manifest),
-        onAsked: ({ ref }) => images.noteAsked(ref),
+        onAsked({ ref }) {
+          images.noteAsked(ref);
+          pieceLog?.fetchBegan(ref, 'gateway');
+        },
         forget: (image) => swarm.withdraw(image), // and this node with all others: onWithdrawn
         stayWithinBudget: stayWithin,
       },
       config.gateway,
     );
-    await openGateway(config, { ...base, images: service, metrics }, lifecycle);
+    await openGateway(config, { ...base, images: service, metrics, fetchLog: pieceLog }, lifecycle);
   }
   const fetching = {
     ...parts,
@@ -191,6 +199,7 @@ async function compose(
     peerOfKey: peerOfPublicKey,
     expectsPeers: !isOffline && (config.network.mdns || config.network.bootstrap.length > 0),
     metrics,
+    fetchLog: pieceLog,
   };
   if (!isOffline && config.exports.socket !== '') {
     const deps = {
@@ -220,6 +229,17 @@ async function compose(
     holders: { ...holding, find: (image, waiting) => images.find(image, waiting) },
     close: () => lifecycle.close(),
   });
+}
+
+async function openLogOfPieces(
+  { node, log }: Config,
+  role: DaemonRole,
+  peer: string,
+  logger: Logger,
+): Promise<PieceLog | undefined> {
+  if (log.pieces === '') return undefined;
+  const options = { path: log.pieces, node: peer, role, zone: node.zone, epochMs: systemClockEpochMs };
+  return await openPieceLog({ clock: systemClock, logger }, options);
 }
 
 /** Glance as its callers may see it: always asked with their headers, never with a token of this node's own. */

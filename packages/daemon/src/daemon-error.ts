@@ -18,6 +18,8 @@ export type DaemonErrorCode =
   /** The file to make exists. */
   | 'DAEMON_DESTINATION_EXISTS'
   /** The data directory cannot be made or used. */
-  | 'DAEMON_DIRECTORY_UNUSABLE';
+  | 'DAEMON_DIRECTORY_UNUSABLE'
+  /** The piece log cannot be opened. */
+  | 'DAEMON_FILE_UNUSABLE';
 
 export class DaemonError extends CodedError<DaemonErrorCode> {}

@@ -1,2 +1,2 @@
 // The composition root: configuration, roles, command line, control socket.
-export {};
+export type * from './piece-log/log-line.ts';

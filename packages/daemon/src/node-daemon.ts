@@ -30,6 +30,7 @@ import { stayWithinBudget } from './images/store-budget.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { setFigures } from './metrics/set-figures.ts';
 import type { Rates, SwarmFiguresView } from './metrics/set-figures.ts';
+import type { FetchLog } from './piece-log/piece-log.ts';
 import { version } from './version.ts';
 
 /** What the swarm says of itself beyond its port. */
@@ -82,6 +83,7 @@ export interface NodeDaemonDeps {
   readonly withdraw: (record: ImageRecord) => Promise<void>;
   readonly holders: Pick<PrefetchDeps, 'members' | 'askToHold' | 'holdStatus' | 'find'>;
   readonly metrics: Metrics;
+  readonly fetchLog?: FetchLog | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

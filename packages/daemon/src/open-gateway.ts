@@ -7,10 +7,12 @@ import type { Config } from './config/config.ts';
 import { createGatewayObserver } from './images/gateway-observer.ts';
 import { findInheritedSocket, parseListenFds } from './listen-fds.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import type { FetchLog } from './piece-log/piece-log.ts';
 
 export interface GatewayServerDeps {
   readonly images: ImageService;
   readonly metrics: Metrics;
+  readonly fetchLog?: FetchLog | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

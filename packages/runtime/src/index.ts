@@ -8,7 +8,7 @@ export { createBufferPool } from './buffer-pool.ts';
 export type { BufferPool } from './buffer-pool.ts';
 export { CodedError, errorCode, isCodedError } from './coded-error.ts';
 export type { CodedErrorOptions } from './coded-error.ts';
-export { systemClock } from './clock.ts';
+export { systemClock, systemClockEpochMs } from './clock.ts';
 export type { Clock, Waiting } from './clock.ts';
 export { createVirtualClock } from './virtual-clock.ts';
 export type { VirtualClock } from './virtual-clock.ts';

@@ -88,6 +88,8 @@ export interface Config {
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error';
     readonly format: 'json' | 'text';
+    /** File that is told of each piece; empty: none. */
+    readonly pieces: string;
   };
 }
 

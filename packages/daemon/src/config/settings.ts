@@ -292,6 +292,12 @@ export const settings: Settings = {
     flag: 'log-format',
     doc: 'One JSON object per line on standard error, or text for people.',
   },
+  'log.pieces': {
+    kind: text,
+    default: '',
+    flag: 'piece-log',
+    doc: 'File to which a line of JSON is added for each piece that comes or goes: whence, and when it was asked for, came and was present (docs/piece-log.md). For measuring; it grows by some 350 bytes for each. Empty: none.',
+  },
 };
 
 export const configKeys: readonly ConfigKey[] = Object.keys(settings) as ConfigKey[];

@@ -10,6 +10,7 @@ import type { Cancellable, FetchImageReport, FetchImageRequest, Progressing } fr
 import { DaemonError } from '../daemon-error.ts';
 import { parseImageHash } from '../image-hash-text.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { FetchLog } from '../piece-log/piece-log.ts';
 
 export interface FetchToFileDeps extends FetchImageDeps {
   /** The domain of what is ingested here from an origin that does not say whose it is. */
@@ -21,6 +22,7 @@ export interface FetchToFileDeps extends FetchImageDeps {
   /** Whether others are to be met: a bootstrap address or mDNS is configured. */
   readonly expectsPeers: boolean;
   readonly peerOfKey: (publicKey: Uint8Array) => string;
+  readonly fetchLog?: FetchLog | undefined;
 }
 
 /** How often another manifest is tried when an untrusted one turned out to make other bytes. */
@@ -30,6 +32,26 @@ const MEET_WITHIN_MS = 15_000;
 
 /** @throws DaemonError DAEMON_DESTINATION_EXISTS, DAEMON_BAD_REQUEST; those of fetchImage and rebuildImage; the signal's reason */
 export async function fetchToFile(
+  deps: FetchToFileDeps,
+  request: FetchImageRequest,
+  options: Cancellable & Progressing,
+): Promise<FetchImageReport> {
+  const { clock, fetchLog } = deps;
+  const fetch = { image: request.image, via: 'file' } as const;
+  const startMs = clock.now();
+  fetchLog?.fetchBegan(fetch.image, fetch.via);
+  try {
+    const report = await fetchAndRebuild(deps, request, options);
+    const { bytesBySource } = report;
+    fetchLog?.fetchEnded({ ...fetch, durationMs: clock.now() - startMs, isOk: true, bytesBySource });
+    return report;
+  } catch (error) {
+    fetchLog?.fetchEnded({ ...fetch, durationMs: clock.now() - startMs, isOk: false, reason: errorCode(error) });
+    throw error;
+  }
+}
+
+async function fetchAndRebuild(
   deps: FetchToFileDeps,
   request: FetchImageRequest,
   { signal, onProgress }: Cancellable & Progressing,

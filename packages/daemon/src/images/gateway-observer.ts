@@ -1,14 +1,17 @@
 import type { GatewayObserver } from '@quarry/gateway';
 import type { Logger } from '@quarry/runtime';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { FetchLog } from '../piece-log/piece-log.ts';
 
 /** The audit lines (`"audit": true` in the log: Glance no longer sees these reads) and the metrics of the façade. */
 export function createGatewayObserver({
   metrics,
   logger,
+  fetchLog,
 }: {
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly fetchLog?: FetchLog | undefined;
 }): GatewayObserver {
   return {
     answered(route, status, durationMs) {
@@ -22,6 +25,8 @@ export function createGatewayObserver({
         metrics.count('quarry_gateway_served_bytes_total', bytes, { source });
       if (entry.firstByteMs !== undefined)
         metrics.observe('quarry_gateway_first_byte_seconds', entry.firstByteMs / 1000, { served: entry.served });
+      const { image, durationMs, served, reason, bytesBySource } = entry;
+      fetchLog?.fetchEnded({ image, via: 'gateway', durationMs, isOk: served !== 'cut', reason, bytesBySource });
     },
     uploaded(entry) {
       logger.info('image uploaded', { audit: true, ...entry });
