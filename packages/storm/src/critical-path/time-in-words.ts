@@ -9,13 +9,13 @@ const useTexts: Readonly<Record<TimeUse, string>> = {
   link: 'for the bytes at the speed of its link',
   slow: 'with bytes coming more slowly than that',
   firstBytes: 'with peers asked and nothing coming',
-  seeder: 'with nobody but the seeder to ask, and nothing coming',
+  seeder: 'with only the seeder to ask and nothing coming',
   budget: 'for the origin’s budget and for memory',
   origin: 'for the origin’s first bytes',
   writing: 'with nothing but writing to do',
-  nobodyHas: 'with nothing under way, for nobody known had what was missing',
+  nobodyHas: 'with nothing under way because nobody known had what was missing',
   idle: 'with nothing under way',
-  handingOut: 'after the last piece, handing out',
+  handingOut: 'handing out after the last piece',
 };
 
 /** Who took at most so many times the median was nothing special. */
@@ -36,15 +36,15 @@ export function timeTexts(storm: LoggedStorm, host: LoggedMember, span: FetchSpa
   const usualMs = (use: TimeUse): number => median(all.map((one) => one[use]));
   const usual = partsText((use) => median(all.map((one) => one[use] / sumOf(one))));
   const isAlike = totalMs <= medianMs * ALIKE;
-  const verdict = isAlike ? 'it was hardly slower than that' : excessText(spent, usualMs);
-  return [own, `The median of ${all.length} hosts took ${durationText(medianMs)}: ${usual}; ${verdict}.`];
+  const verdict = isAlike ? 'This host was hardly slower' : excessText(spent, usualMs);
+  return [own, `The median of ${all.length} hosts took ${durationText(medianMs)}: ${usual}. ${verdict}.`];
 }
 
 /** Where the host spent most beyond what is usual. */
 function excessText(spent: TimeSpent, usualMs: (use: TimeUse) => number): string {
   const excess = timeUses.map((use) => ({ use, ms: spent[use] - usualMs(use) })).sort((a, b) => b.ms - a.ms);
   const [most] = excess;
-  return most ? `this host had ${durationText(most.ms)} more ${useTexts[most.use]}` : '';
+  return most ? `This host had ${durationText(most.ms)} more ${useTexts[most.use]}` : '';
 }
 
 function partsText(part: (use: TimeUse) => number): string {
@@ -52,7 +52,7 @@ function partsText(part: (use: TimeUse) => number): string {
     .map((use) => ({ use, part: part(use) }))
     .filter((one) => one.part >= 0.01)
     .sort((a, b) => b.part - a.part);
-  return parts.map((one) => `${percentText(one.part)} ${useTexts[one.use]}`).join(', ');
+  return parts.map((one) => `${percentText(one.part)} ${useTexts[one.use]}`).join('; ');
 }
 
 function sumOf(spent: TimeSpent): number {

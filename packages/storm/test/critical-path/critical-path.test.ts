@@ -167,15 +167,15 @@ describe('what the time went into', () => {
     ]);
     const words = criticalPath(storm(seeder, late, ...quick), late).join('\n');
     expect(words).toContain(
-      'Of the 1.00 s of its fetch: 60 % with peers asked and nothing coming, 30 % for the bytes at the speed of its link, 10 % with bytes coming more slowly',
+      'Of the 1.00 s of its fetch: 60 % with peers asked and nothing coming; 30 % for the bytes at the speed of its link; 10 % with bytes coming more slowly',
     );
     expect(words).toContain(
-      'The median of 4 hosts took 400 ms: 100 % for the bytes at the speed of its link; this host had 600 ms more with peers asked and nothing coming.',
+      'The median of 4 hosts took 400 ms: 100 % for the bytes at the speed of its link. This host had 600 ms more with peers asked and nothing coming.',
     );
   });
 
   it('says when all were alike', () => {
     const hosts = [1, 2, 3].map((i) => member(`host-0${i}`, [piece(0, 'seeder', { asked: 0.1 }), fetched(0, 0.2)]));
-    expect(wordsOf(hosts[0] as LoggedMember, ...hosts.slice(1))).toContain('it was hardly slower than that');
+    expect(wordsOf(hosts[0] as LoggedMember, ...hosts.slice(1))).toContain('This host was hardly slower.');
   });
 });
