@@ -2,6 +2,8 @@
  * image: images to packs and back. `ingestImage` cuts an image and publishes it, `fetchImage` brings what it is made of onto this host, `rebuildImage`
  * and `readImage` put it together again, every chunk hashed on the way. Sees ports only.
  */
+export { digestImage } from './digest-image.ts';
+export type { DigestedBatch, DigestedImage } from './digest-image.ts';
 export { ImageError } from './image-error.ts';
 export type { ImageErrorCode } from './image-error.ts';
 export { createSourcePool, ingestFromOrigin } from './ingest-from-origin.ts';

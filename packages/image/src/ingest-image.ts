@@ -24,13 +24,13 @@ import { createBufferPool, errorCode } from '@quarry/runtime';
 import type { BufferPool, Clock, Logger } from '@quarry/runtime';
 import { createChunkPlacer } from './chunk-placer.ts';
 import type { ChunkPlacer } from './chunk-placer.ts';
-import { gatherBlocks } from './gather-blocks.ts';
 import { ImageError, messageOf, storeFailure } from './image-error.ts';
 import { createImageHasher } from './image-hasher.ts';
 import type { ImageHasher } from './image-hasher.ts';
 import { imageDefaults } from './options.ts';
 import { withoutThoseInUse } from './packs-used-only-by.ts';
-import { beginLater, readAhead } from './read-ahead.ts';
+import { beginLater } from './read-ahead.ts';
+import { sourceBlocks } from './source-blocks.ts';
 import { createCompute, threadsForIngest } from './threads/compute.ts';
 import type { Compute } from './threads/compute.ts';
 
@@ -282,43 +282,6 @@ async function placeAll(
 /** Everything that is ready runs: reads and writes that have ended, and those that are to begin. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** The source in blocks of convenient size, the first of which holds all that the cutter is chosen by; its errors are ours. */
-async function* sourceBlocks(
-  source: ImageSource,
-  pool: BufferPool,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const ahead = readAhead(source.bytes, { maxBytes: imageDefaults.maxReadAheadBytes, signal });
-  let head: Uint8Array[] | undefined = [];
-  let headBytes = 0;
-  try {
-    for await (const block of gatherBlocks(ahead, pool, (buffer) => source.pool?.give(buffer))) {
-      if (!head) {
-        yield block;
-        continue;
-      }
-      head.push(block);
-      headBytes += block.length;
-      if (headBytes < limits.cutterHeadBytes) continue;
-      yield joined(head);
-      head = undefined;
-    }
-    if (head && headBytes > 0) yield joined(head);
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw new ImageError('IMAGE_SOURCE_FAILED', `reading image ${source.ref} failed: ${messageOf(cause)}`, {
-      cause,
-      details: { ref: source.ref },
-      canRetry: true,
-    });
-  }
-}
-
-function joined(blocks: readonly Uint8Array[]): Uint8Array {
-  const [only] = blocks;
-  return only && blocks.length === 1 ? only : Buffer.concat(blocks);
 }
 
 function checkHashes({ expectedHash, hash }: ImageSource): void {
