@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { digestBackend, domain } from '@quarry/content';
+import { digestBackend, domain, imageRef } from '@quarry/content';
 import type { ImageRecord, ImageRef, Origin } from '@quarry/content';
 import { createCompute } from '@quarry/image';
 import { createDirectoryOrigin, createGlanceOrigin, createGlanceStoreOrigin, createHttpOrigin } from '@quarry/origin';
@@ -45,6 +45,8 @@ import type { CallerHeaders } from './exports.ts';
 import { openExports } from './open-exports.ts';
 import { hasGateway, openGateway } from './open-gateway.ts';
 import type { SeedSource } from './images/seed-images.ts';
+import type { ScanDeps } from './scan/scan-images.ts';
+import type { ScanSource } from './scan/scan-source.ts';
 import { tokenFrom } from './open-origin.ts';
 import { openPieceLog } from './piece-log/piece-log.ts';
 import type { PieceLog } from './piece-log/piece-log.ts';
@@ -337,6 +339,44 @@ function openOrigin(config: Config['origin'], lifecycle: Lifecycle): Origin | un
     case 'http':
       return closed(createHttpOrigin(deps, { url, idleTimeoutMs }));
   }
+}
+
+/**
+ * Works on images where they lie, without a daemon, a key or a data directory. They are named as for seeding: with an origin its images (nothing named: all
+ * that it lists), without one files and directories of files.
+ */
+export async function withImages<T>(
+  config: Config,
+  what: readonly string[],
+  signal: AbortSignal,
+  work: (sources: readonly ScanSource[], parts: ScanDeps) => Promise<T>,
+): Promise<T> {
+  const lifecycle = createLifecycle();
+  try {
+    const sources = await imageSources(what, openOrigin(config.origin, lifecycle), lifecycle, signal);
+    const compute = createCompute();
+    lifecycle.onClose('compute threads', () => compute.close());
+    return await work(sources, { clock: systemClock, random: systemRandom, compute });
+  } finally {
+    await lifecycle.close();
+  }
+}
+
+async function imageSources(
+  what: readonly string[],
+  origin: Origin | undefined,
+  lifecycle: Lifecycle,
+  signal: AbortSignal,
+): Promise<ScanSource[]> {
+  const sources: ScanSource[] = [];
+  if (origin && what.length === 0) {
+    for await (const image of origin.list({ signal })) sources.push({ origin, image });
+    return sources;
+  }
+  const named = await seedSources(what, origin, lifecycle, signal);
+  for (const { origin: from, ref } of named)
+    sources.push({ origin: from, image: await from.describe(imageRef(ref), { signal }) });
+  return sources;
 }
 
 /** With an origin, what is named are its images (nothing named: all that it lists); without one, files and directories of files. */

@@ -324,7 +324,8 @@ function stopped(signal: AbortSignal): Promise<void> {
   });
 }
 
-async function existingPaths(what: readonly string[]): Promise<string[]> {
+/** @throws CliError for what is not there, or empty */
+export async function existingPaths(what: readonly string[]): Promise<string[]> {
   const paths = what.map((path) => resolve(path));
   for (const [i, path] of paths.entries()) {
     const found = await stat(path).catch((cause: unknown) => {

@@ -17,6 +17,7 @@ import type { CliContext } from './commands.ts';
 import { addLimits } from './limits-command.ts';
 import { addPrefetch } from './prefetch-command.ts';
 import { addPurge } from './purge-command.ts';
+import { addScan } from './scan-command.ts';
 import { addDemo } from '../demo/demo-command.ts';
 import { codesOf } from '../error-codes.ts';
 import { exitCodeFor, exitCodes } from './exit-codes.ts';
@@ -56,6 +57,7 @@ export async function runCli(
     addPrefetch,
     addPurge,
     addLimits,
+    addScan,
     addKey,
     addConfig,
     addDemo,
