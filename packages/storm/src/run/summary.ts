@@ -1,0 +1,23 @@
+import type { ContestantRecord, StormRecord, StormSummary } from '../storm-record.ts';
+
+/** What `--json` prints: the figures, without curves and without what single hosts did. */
+export function summaryOf(record: StormRecord): StormSummary & Partial<StormRecord> {
+  const { scenario, hosts, boundSeconds, contestants, ...more } = record;
+  return { scenario, hosts, boundSeconds, contestants: contestants.map(figuresOf), ...more };
+}
+
+function figuresOf(contestant: ContestantRecord): StormSummary['contestants'][number] {
+  const {
+    about: _about,
+    unshelves,
+    samples: _samples,
+    hosts: _hosts,
+    criticalPath: _path,
+    notes: _notes,
+    ...figures
+  } = contestant;
+  const failures = unshelves.flatMap(({ host, failure, isExpected }) =>
+    failure === undefined ? [] : [{ host, failure, isExpected }],
+  );
+  return { ...figures, ...(failures.length > 0 && { failures: failures.slice(0, 20) }) };
+}
