@@ -34,6 +34,8 @@ export interface StormRecord {
     readonly node: string;
   };
   readonly commit: string;
+  /** What was typed, so that it can be typed again; undefined: not known. */
+  readonly command?: string;
   readonly contestants: readonly ContestantRecord[];
 }
 
