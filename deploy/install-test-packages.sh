@@ -11,6 +11,7 @@
 #   nginx-light                        a file server to measure ours against
 #   qemu-utils                         qemu-img, which writes qcow2 as Nova writes it
 #   e2fsprogs                          mkfs.ext4, for images with a real file system in them
+#   chromium                           the browser that looks at the report of a storm (81 MB to load, 360 MB on disk)
 #   curl, openssl                      an HTTP client that is not ours; certificates for servers of tests
 #
 # Needs root, since apt does. Without these packages `npm test` skips the tests that need them, and says so.
@@ -19,7 +20,7 @@ set -euo pipefail
 
 packages=(
   glance-api python3-glanceclient keystone uwsgi-core uwsgi-plugin-python3 python3-nova
-  python3-setuptools btrfs-progs haproxy nginx-light qemu-utils e2fsprogs curl openssl
+  python3-setuptools btrfs-progs haproxy nginx-light qemu-utils e2fsprogs chromium curl openssl
 )
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
