@@ -4,14 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '@quarry/runtime';
+import { isGrowing, trendOf } from '@quarry/storm';
+import type { TimedSample } from '@quarry/storm';
 import { createCluster } from '../../test/integration/support/cluster.ts';
 import type { Cluster, Member } from '../../test/integration/support/cluster.ts';
 import type { Bench, BenchOptions, Report } from '../bench.ts';
 import { median } from '../bench.ts';
 import { bundled } from './memory.ts';
 import { countOpenFiles, readProcessMemory } from './process-memory.ts';
-import { trendOf } from './trend.ts';
-import type { TimedSample, Trend } from './trend.ts';
 
 const DEFAULT_MINUTES = 10;
 const MIN_MINUTES = 2;
@@ -120,7 +120,7 @@ function reportOf(
   const [early, late] = [rounds.filter(({ endMs }) => endMs < fromMs), rounds.filter(({ endMs }) => endMs >= fromMs)];
   const most = (of: readonly Round[], pick: (round: Round) => number): number => Math.max(...of.map(pick));
   const leaks = [
-    ...(isGrowing(trend) ? [`memory grows by ${trend.perHour.toFixed(0)} MiB an hour`] : []),
+    ...(isGrowing(trend, MAX_MIB_PER_HOUR) ? [`memory grows by ${trend.perHour.toFixed(0)} MiB an hour`] : []),
     ...complaint('open files', early, late, ({ openFiles }) => openFiles),
   ];
   const peakRssMiB = Math.max(...samples.map(({ rssMiB }) => rssMiB));
@@ -153,11 +153,6 @@ function reportOf(
       leaks.length === 0 ? 'flat' : `NOT FLAT: ${leaks.join('; ')}`,
     ].join('\n'),
   };
-}
-
-/** Growing is what would be so with the smallest slope that fits the samples: a short run proves little either way. */
-export function isGrowing({ perHour, uncertainty }: Trend): boolean {
-  return perHour - uncertainty > MAX_MIB_PER_HOUR;
 }
 
 function complaint(

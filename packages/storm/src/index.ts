@@ -7,3 +7,5 @@ export type { StormNetworkDeps, StormNetworkOptions } from './network/create-sto
 export type { NetworkNeeds } from './network/network-plan.ts';
 export { removeStaleRuns } from './network/stale-runs.ts';
 export { whyNoStormNetwork } from './network/why-no-storm-network.ts';
+export { isGrowing, trendOf } from './soak/trend.ts';
+export type { TimedSample, Trend } from './soak/trend.ts';

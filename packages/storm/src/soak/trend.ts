@@ -34,6 +34,11 @@ export function trendOf(samples: readonly TimedSample[]): Trend {
   return { perHour, uncertainty: T_95 * Math.sqrt(variance / spread) };
 }
 
+/** Growing is what would be so with the smallest slope that fits the samples: a short run proves little either way. */
+export function isGrowing({ perHour, uncertainty }: Trend, maxPerHour: number): boolean {
+  return perHour - uncertainty > maxPerHour;
+}
+
 function middle(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
