@@ -2,8 +2,8 @@ import { copyFile, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises
 import { dirname, join } from 'node:path';
 import { createZstdCompress, constants } from 'node:zlib';
 import { createReadStream } from 'node:fs';
+import { findCommand, runToEnd } from '@quarry/storm';
 import { isZero } from '@quarry/content';
-import { findCommand, runToEnd } from './processes.ts';
 
 export interface DiskImage {
   readonly path: string;
@@ -59,7 +59,7 @@ export async function makeDiskImage(path: string, sizeBytes: number, signal: Abo
       '-E',
       extended,
     ];
-    await runToEnd(mke2fs, [...args, '-d', files, path], signal);
+    await runToEnd([mke2fs, ...args, '-d', files, path], { signal });
   } finally {
     await rm(files, { recursive: true, force: true });
   }

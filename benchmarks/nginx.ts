@@ -1,9 +1,8 @@
 // nginx with one worker, as a server of files that others are measured against.
 import { mkdir, writeFile } from 'node:fs/promises';
+import { runToEnd, startProcess } from '@quarry/storm';
+import type { RunningProcess } from '@quarry/storm';
 import { systemClock } from '@quarry/runtime';
-import { runToEnd } from './processes.ts';
-import { startProcess } from './running-process.ts';
-import type { RunningProcess } from './running-process.ts';
 
 export interface NginxOptions {
   /** Made here, for what nginx keeps. */
@@ -68,14 +67,14 @@ async function answers(
   prefix: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const [command, ...args] = [...prefix, 'curl', '--silent', '--insecure', '--output', '/dev/null', url];
+  const command = ['curl', '--silent', '--insecure', '--output', '/dev/null', url];
   const untilMs = systemClock.now() + ANSWERS_WITHIN_MS;
   const hasEnded = server.ended.then(() => {
     throw new Error('nginx has ended');
   });
   hasEnded.catch(() => {});
   for (;;) {
-    const isUp = runToEnd(command, args, signal).then(
+    const isUp = runToEnd(command, { signal, prefix }).then(
       () => true,
       () => false,
     );

@@ -1,7 +1,7 @@
 // How near to the bound do storms come? Every row is one `npm run simulate -- --scenario …`; what is asked stands beside what came out.
 import { fileURLToPath } from 'node:url';
+import { runToEnd } from '@quarry/storm';
 import type { Bench, BenchOptions, Report } from './bench.ts';
-import { runToEnd } from './processes.ts';
 
 interface Row {
   readonly scenario: string;
@@ -104,7 +104,10 @@ async function simulate({ scenario, nodes, link }: Row, { signal }: BenchOptions
   const main = fileURLToPath(new URL('../packages/simulator/src/main.ts', import.meta.url));
   const args = ['--scenario', scenario, ...(nodes === undefined ? [] : ['--nodes', String(nodes)])];
   if (link !== undefined) args.push('--link', link);
-  const { stdout } = await runToEnd(process.execPath, ['--conditions=source', main, ...args, '--json'], signal, [0, 1]);
+  const { stdout } = await runToEnd([process.execPath, '--conditions=source', main, ...args, '--json'], {
+    signal,
+    fine: [0, 1],
+  });
   return JSON.parse(stdout) as Simulated;
 }
 

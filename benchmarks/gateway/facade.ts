@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runToEnd } from '../processes.ts';
-import { startProcess } from '../running-process.ts';
-import type { RunningProcess } from '../running-process.ts';
+import { runToEnd, startProcess } from '@quarry/storm';
+import type { RunningProcess } from '@quarry/storm';
 import { freePort } from '../transfer/free-port.ts';
 
 const main = fileURLToPath(new URL('../../packages/daemon/src/main.ts', import.meta.url));
@@ -22,7 +21,7 @@ export async function startFacade(options: FacadeOptions): Promise<RunningProces
   await mkdir(directory, { recursive: true });
   const key = join(directory, 'cluster.key');
   const quarry = [process.execPath, '--conditions=source', main];
-  await runToEnd(quarry[0] ?? '', [...quarry.slice(1), 'key', key], signal);
+  await runToEnd([...quarry, 'key', key], { signal });
   const listen = `127.0.0.1:${await freePort()}`;
   const ready = new AbortController();
   const node = startProcess(

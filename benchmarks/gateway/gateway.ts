@@ -3,14 +3,15 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLifecycle } from '@quarry/runtime';
 import type { Lifecycle } from '@quarry/runtime';
+import { findCommand, runToEnd } from '@quarry/storm';
+import type { RunningProcess } from '@quarry/storm';
 import { isGlanceInstalled, startGlance } from '../../test/glance/start-glance.ts';
 import type { Glance } from '../../test/glance/start-glance.ts';
 import { interleaved, median, ratio, reportOf, resultsOf } from '../bench.ts';
 import type { Bench, BenchOptions, Contestant, NotRun, Result, Sample } from '../bench.ts';
 import { writeRandomDisk } from '../contents.ts';
 import { startNginx } from '../nginx.ts';
-import { findCommand, runTimed, runToEnd } from '../processes.ts';
-import type { RunningProcess } from '../running-process.ts';
+import { runTimed } from '../processes.ts';
 import { checkSame, warmPages } from '../transfer/rounds.ts';
 import { freePort } from '../transfer/free-port.ts';
 import { startFacade } from './facade.ts';
@@ -181,9 +182,8 @@ async function firstBytes({
 
 async function firstByteMs(url: string, args: readonly string[], signal: AbortSignal): Promise<number> {
   const { stdout } = await runToEnd(
-    'curl',
-    ['--silent', '--show-error', '-o', '/dev/null', '-w', '%{time_starttransfer}', ...args, url],
-    signal,
+    ['curl', '--silent', '--show-error', '-o', '/dev/null', '-w', '%{time_starttransfer}', ...args, url],
+    { signal },
   );
   return Number(stdout) * 1000;
 }
@@ -200,9 +200,8 @@ async function call(
   signal: AbortSignal,
 ): Promise<string> {
   const { stdout } = await runToEnd(
-    'curl',
-    ['--fail', '--silent', '--show-error', '-X', method, ...args, `${url}/v2/images${path}`],
-    signal,
+    ['curl', '--fail', '--silent', '--show-error', '-X', method, ...args, `${url}/v2/images${path}`],
+    { signal },
   );
   return stdout;
 }

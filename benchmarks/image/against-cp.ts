@@ -1,11 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { findCommand } from '@quarry/storm';
 import { interleaved, merged, ratio, resultsOf } from '../bench.ts';
 import type { BenchOptions, Contestant, Measurements, Sample } from '../bench.ts';
 import { contentNames, makeContents, warm } from '../contents.ts';
 import type { Content } from '../contents.ts';
 import { makeDiskImage, whyNoDiskImage } from '../disk-image.ts';
-import { findCommand, runCp, runTimed } from '../processes.ts';
+import { runCp, runTimed } from '../processes.ts';
 import type { ImageOrder } from './image-process.ts';
 
 export const imageParts: readonly string[] = [...contentNames, 'disk-image', 'encoded'];

@@ -2,13 +2,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemClock } from '@quarry/runtime';
+import { findCommand, startProcess, startTracker, writeTorrent } from '@quarry/storm';
 import type { Sample } from '../bench.ts';
-import { findCommand, runTimed } from '../processes.ts';
-import { startProcess } from '../running-process.ts';
+import { runTimed } from '../processes.ts';
 import type { ContestantSetup, Entry } from './contestant-setup.ts';
 import { freePort } from './free-port.ts';
-import { writeTorrent } from './torrent-file.ts';
-import { startTracker } from './tracker.ts';
 
 export const aria2Name = 'aria2, one seed to one leech';
 

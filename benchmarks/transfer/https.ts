@@ -1,9 +1,10 @@
 // nginx to curl, over TLS 1.3, with the cipher and the file that we use: what a well-made HTTP server and client do on this machine.
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { findCommand, runToEnd } from '@quarry/storm';
 import type { Contestant, Sample } from '../bench.ts';
 import { startNginx } from '../nginx.ts';
-import { findCommand, runTimed, runToEnd } from '../processes.ts';
+import { runTimed } from '../processes.ts';
 import type { ContestantSetup, Entry } from './contestant-setup.ts';
 import { freePort } from './free-port.ts';
 
@@ -80,6 +81,6 @@ async function makeCertificate({ directory, link, signal }: ContestantSetup): Pr
   const certificate = { path: join(directory, 'certificate.pem'), keyPath: join(directory, 'key.pem') };
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', certificate.keyPath];
   const name = ['-subj', '/CN=quarry-bench', '-addext', `subjectAltName=IP:${link.host}`, '-days', '2'];
-  await runToEnd('openssl', ['req', '-x509', ...key, ...name, '-out', certificate.path], signal);
+  await runToEnd(['openssl', 'req', '-x509', ...key, ...name, '-out', certificate.path], { signal });
   return certificate;
 }

@@ -1,11 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findLibtorrentPython, runToEnd, startProcess, writeTorrent } from '@quarry/storm';
 import type { Sample } from '../bench.ts';
-import { findCommand, runToEnd } from '../processes.ts';
-import { startProcess } from '../running-process.ts';
 import type { ContestantSetup, Entry } from './contestant-setup.ts';
-import { writeTorrent } from './torrent-file.ts';
 
 export const libtorrentName = 'libtorrent, one seed to one leech';
 
@@ -14,7 +12,7 @@ const script = fileURLToPath(new URL('./libtorrent-peer.py', import.meta.url));
 /** libtorrent-peer.py says how it is tuned. Its leech times itself: neither the start of Python nor the session's goodbye counts. */
 export async function libtorrent(setup: ContestantSetup): Promise<Entry> {
   const { image, directory, signal, lifecycle, prepare, check } = setup;
-  const python = await findPython(signal);
+  const python = await findLibtorrentPython({ signal });
   if (python === undefined) {
     return {
       name: libtorrentName,
@@ -39,7 +37,7 @@ export async function libtorrent(setup: ContestantSetup): Promise<Entry> {
     await mkdir(target);
     await prepare();
     const before = await seed.usage();
-    const { stdout } = await runToEnd(python, [script, 'leech', torrent, target, String(port)], signal);
+    const { stdout } = await runToEnd([python, script, 'leech', torrent, target, String(port)], { signal });
     const after = await seed.usage();
     await check(join(target, basename(image)));
     await rm(target, { recursive: true });
@@ -50,18 +48,4 @@ export async function libtorrent(setup: ContestantSetup): Promise<Entry> {
     };
   };
   return { contestants: [{ name: libtorrentName, run }] };
-}
-
-/** Debian's package is for Debian's Python, which need not be the first in PATH. */
-async function findPython(signal: AbortSignal): Promise<string | undefined> {
-  for (const python of ['/usr/bin/python3', findCommand('python3')]) {
-    if (python === undefined) continue;
-    const isThere = await runToEnd(python, ['-c', 'import libtorrent'], signal).then(
-      () => true,
-      () => false,
-    );
-    signal.throwIfAborted();
-    if (isThere) return python;
-  }
-  return undefined;
 }

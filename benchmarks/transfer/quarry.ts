@@ -1,11 +1,11 @@
 // Ours, as the daemon composes it: senders that hold the image in their stores, and a receiver that does not.
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { runToEnd, startProcess } from '@quarry/storm';
+import type { RunningProcess } from '@quarry/storm';
 import { daemonEnvironment, daemonFlags, makeBundle } from '../../tools/bundle.ts';
 import type { Contestant, Sample } from '../bench.ts';
-import { runOurs, runToEnd } from '../processes.ts';
-import { startProcess } from '../running-process.ts';
-import type { RunningProcess } from '../running-process.ts';
+import { runOurs } from '../processes.ts';
 import type { Link } from './link.ts';
 import type { FetchAnswer, FetchOrder, NodeOrder, NodeUsage } from './node-process.ts';
 import type { SeedAnswer, SeedOrder } from './seed-process.ts';
@@ -181,7 +181,7 @@ async function measure(
 /** Packs are never written again once they are whole: links will do, so that nothing waits to be written back when the clock starts. The index is copied. */
 async function copyStore(from: string, to: string, signal: AbortSignal): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
-  await runToEnd('cp', ['-al', '--', from, to], signal);
+  await runToEnd(['cp', '-al', '--', from, to], { signal });
   await rm(join(to, 'index'), { recursive: true });
-  await runToEnd('cp', ['-a', '--', join(from, 'index'), join(to, 'index')], signal);
+  await runToEnd(['cp', '-a', '--', join(from, 'index'), join(to, 'index')], { signal });
 }

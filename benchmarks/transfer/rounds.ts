@@ -1,6 +1,6 @@
 import { copyFile, rm } from 'node:fs/promises';
+import { runToEnd } from '@quarry/storm';
 import { join } from 'node:path';
-import { runToEnd } from '../processes.ts';
 
 /** Copies the image and removes the copy, before every run of everybody: see runCp. */
 export async function warmPages(image: string, directory: string, signal: AbortSignal): Promise<void> {
@@ -13,7 +13,7 @@ export async function warmPages(image: string, directory: string, signal: AbortS
 /** @throws where two files differ, saying where */
 export async function checkSame(expected: string, received: string, signal: AbortSignal): Promise<void> {
   // Of a file that ends early it speaks on standard error.
-  const { stdout, stderr } = await runToEnd('cmp', ['--', expected, received], signal, [0, 1]);
+  const { stdout, stderr } = await runToEnd(['cmp', '--', expected, received], { signal, fine: [0, 1] });
   const difference = (stdout + stderr).trim();
   if (difference !== '') throw new Error(`what was received is not what was sent: ${difference}`);
 }

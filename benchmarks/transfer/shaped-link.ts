@@ -1,5 +1,5 @@
 import type { Lifecycle } from '@quarry/runtime';
-import { findCommand, runToEnd } from '../processes.ts';
+import { findCommand, runToEnd } from '@quarry/storm';
 import type { Link } from './link.ts';
 
 export const LINK_BITS_PER_SECOND = 1e9;
@@ -18,11 +18,12 @@ export function whyNoShapedLink(): string | undefined {
  */
 export async function createShapedLink(lifecycle: Lifecycle, signal: AbortSignal): Promise<Link> {
   const [sender, receiver] = [`qb${process.pid}s`, `qb${process.pid}r`] as const;
-  const ip = async (...args: readonly string[]): Promise<void> => void (await runToEnd('ip', args, signal));
+  const ip = async (...args: readonly string[]): Promise<void> => void (await runToEnd(['ip', ...args], { signal }));
   for (const name of [sender, receiver]) {
     await ip('netns', 'add', name);
     // After an abort too: by a signal of its own.
-    const remove = (): Promise<unknown> => runToEnd('ip', ['netns', 'delete', name], new AbortController().signal);
+    const remove = (): Promise<unknown> =>
+      runToEnd(['ip', 'netns', 'delete', name], { signal: new AbortController().signal });
     lifecycle.onClose(`the network namespace ${name}`, async () => void (await remove()));
   }
   const hosts = { [sender]: '10.213.77.1', [receiver]: '10.213.77.2' };
@@ -34,14 +35,14 @@ export async function createShapedLink(lifecycle: Lifecycle, signal: AbortSignal
     await ip('-n', name, 'link', 'set', name, 'up');
     // A bucket of two of the largest segments that TCP hands down, and a queue of 20 ms: a switch’s port.
     const bucket = ['rate', `${LINK_BITS_PER_SECOND}bit`, 'burst', '128kb', 'latency', '20ms'];
-    await runToEnd('tc', ['-n', name, 'qdisc', 'add', 'dev', name, 'root', 'tbf', ...bucket], signal);
+    await runToEnd(['tc', '-n', name, 'qdisc', 'add', 'dev', name, 'root', 'tbf', ...bucket], { signal });
   }
   return {
     host: hosts[sender] ?? '',
     senderPrefix: ['ip', 'netns', 'exec', sender],
     receiverPrefix: ['ip', 'netns', 'exec', receiver],
     async sentBytes() {
-      const { stdout } = await runToEnd('ip', ['-n', sender, '-s', '-j', 'link', 'show', 'dev', sender], signal);
+      const { stdout } = await runToEnd(['ip', '-n', sender, '-s', '-j', 'link', 'show', 'dev', sender], { signal });
       const [found] = JSON.parse(stdout) as { stats64?: { tx: { bytes: number } } }[];
       return found?.stats64?.tx.bytes;
     },

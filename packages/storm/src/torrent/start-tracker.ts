@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { systemClock } from '@quarry/runtime';
-import { bencode } from './torrent-file.ts';
+import { bencode } from './bencode.ts';
 
 /** The least that BEP 3 and BEP 23 ask of a tracker, for peers on this host. */
 export interface Tracker {

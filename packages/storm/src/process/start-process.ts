@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { systemClock } from '@quarry/runtime';
-import { usageOfTree } from './processes.ts';
-import type { Usage } from './processes.ts';
+import { StormError } from '../storm-error.ts';
+import { usageOfTree } from './usage-of-tree.ts';
+import type { Usage } from './usage-of-tree.ts';
 
-/** A process that runs beside the benchmark until it is stopped: a server, a seed, a node. */
+/** A process that runs beside ours until it is stopped: a server, a seed, a node. */
 export interface RunningProcess {
   readonly name: string;
   readonly pid: number;
@@ -13,10 +14,16 @@ export interface RunningProcess {
   usage(): Promise<Usage>;
   /** Asks over the process’ IPC channel; rejects with its error, or with its last words when it ends. Without a limit in time: the signal ends it. */
   ask(question: object): Promise<Record<string, unknown>>;
-  /** Resolves when it ends by itself with code 0. */
+  /** A line to its standard input; only where `onLine` was given. */
+  write(line: string): void;
+  /** Resolves when it ends by itself with code 0, or is stopped; rejects with its last words. */
   readonly ended: Promise<void>;
   /** SIGTERM, and SIGKILL after a while. Idempotent. */
   stop(): Promise<void>;
+  /** SIGKILL, as when its host dies. Idempotent. */
+  kill(): Promise<void>;
+  /** Whether it was there to get it. */
+  signal(name: NodeJS.Signals): boolean;
 }
 
 export interface StartOptions {
@@ -57,6 +64,7 @@ export function startProcess(
     stream?.on('data', (data: Buffer) => (lastWords = (lastWords + data.toString()).slice(-LAST_BYTES)));
   }
   if (onLine && child.stdout) createInterface({ input: child.stdout }).on('line', onLine);
+  child.stdin?.on('error', () => {}); // it has ended: its end says so
   const waiting = new Map<number, { resolve(answer: Record<string, unknown>): void; reject(error: unknown): void }>();
   let isStopping = false;
   let hasEnded = false;
@@ -67,7 +75,8 @@ export function startProcess(
   });
   const ended = closed.then((how) => {
     hasEnded = true;
-    const error = new Error(`${name} ${how ?? 'has ended'}; its last words:\n${lastWords}`);
+    const words = lastWords.trim() || 'none';
+    const error = new StormError('STORM_PART_FAILED', `${name} ${how ?? 'has ended'}; its last words:\n${words}`);
     for (const asked of waiting.values()) asked.reject(signal.aborted ? signal.reason : error);
     waiting.clear();
     if (how !== undefined && !isStopping) throw signal.aborted ? signal.reason : error;
@@ -78,7 +87,7 @@ export function startProcess(
     const asked = waiting.get(answer.id);
     waiting.delete(answer.id);
     if (answer.error === undefined) asked?.resolve(answer);
-    else asked?.reject(new Error(`${name}: ${answer.error}`));
+    else asked?.reject(new StormError('STORM_PART_FAILED', `${name}: ${answer.error}`));
   });
   const stop = async (): Promise<void> => {
     isStopping = true;
@@ -86,6 +95,11 @@ export function startProcess(
     const cancel = systemClock.after(KILL_AFTER_MS, () => child.kill('SIGKILL'));
     await ended.catch(() => {});
     cancel();
+  };
+  const kill = async (): Promise<void> => {
+    isStopping = true;
+    if (!hasEnded) child.kill('SIGKILL');
+    await ended.catch(() => {});
   };
   const onAbort = (): void => void stop();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -95,11 +109,15 @@ export function startProcess(
     pid: child.pid ?? -1,
     ended,
     stop,
+    kill,
+    signal: (by) => !hasEnded && child.kill(by),
+    write: (line) => void child.stdin?.write(`${line}\n`),
     usage: () => usageOfTree(child.pid ?? -1),
     ask: (question) =>
       new Promise((resolve, reject) => {
         lastId += 1;
-        if (hasEnded) return void ended.then(() => reject(new Error(`${name} has ended`)), reject);
+        if (hasEnded)
+          return void ended.then(() => reject(new StormError('STORM_PART_FAILED', `${name} has ended`)), reject);
         waiting.set(lastId, { resolve, reject });
         child.send({ ...question, id: lastId }, (error) => error && reject(error));
       }),

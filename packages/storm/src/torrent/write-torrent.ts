@@ -1,19 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, stat, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-
-type Bencoded = number | string | Uint8Array | readonly Bencoded[] | { readonly [key: string]: Bencoded };
-
-/** BEP 3: keys of dictionaries in order of their bytes. */
-export function bencode(value: Bencoded): Buffer {
-  if (typeof value === 'number') return Buffer.from(`i${value}e`);
-  if (typeof value === 'string') return bencode(Buffer.from(value));
-  if (value instanceof Uint8Array) return Buffer.concat([Buffer.from(`${value.length}:`), value]);
-  if (Array.isArray(value)) return Buffer.concat([Buffer.from('l'), ...value.map(bencode), Buffer.from('e')]);
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  const parts = entries.flatMap(([key, item]) => [bencode(key), bencode(item)]);
-  return Buffer.concat([Buffer.from('d'), ...parts, Buffer.from('e')]);
-}
+import { bencode } from './bencode.ts';
 
 const MIN_PIECE_BYTES = 2 ** 18;
 const MAX_PIECE_BYTES = 2 ** 20;
