@@ -6,9 +6,13 @@
 //   dist/lib/           the code; what is imported when it is needed has a file of its own, and so has each worker thread
 //
 // Native add-ons are no JavaScript and stay where npm put them: dist/ belongs beside node_modules/.
+//
+// For tests and measurements: `node tools/bundle.ts DIRECTORY [MODULE=INSTEAD …]` writes it elsewhere, with other modules in the place of some, by paths
+// from the root. What stands instead may import what it replaces as `replaced:MODULE`.
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import type { Plugin } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 
@@ -33,8 +37,22 @@ export const daemonEnvironment: Readonly<Record<string, string>> = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 };
 
-/** Writes the bundle into `directory`, which is emptied first; with further entries beside the daemon's, by name below lib/ to path. */
-export async function makeBundle(directory: string, further: Readonly<Record<string, string>> = {}): Promise<void> {
+/** Both are paths from the root. */
+export interface Replacement {
+  readonly module: string;
+  readonly instead: string;
+}
+
+/**
+ * Writes the bundle into `directory`, which is emptied first; with further entries beside the daemon's, by name below lib/ to path. Rejects where a module
+ * that is to be replaced is not in it: the replacement would be none.
+ */
+export async function makeBundle(
+  directory: string,
+  further: Readonly<Record<string, string>> = {},
+  replacements: readonly Replacement[] = [],
+): Promise<void> {
+  const used = new Set<string>();
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   await build({
@@ -61,7 +79,10 @@ export async function makeBundle(directory: string, further: Readonly<Record<str
       js: "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url);",
     },
     logLevel: 'warning',
+    plugins: replacements.map((replacement) => replacing(replacement, used)),
   });
+  const unused = replacements.find(({ module }) => !used.has(module));
+  if (unused) throw new Error(`${unused.module} is not in the bundle, so nothing can stand instead of it`);
   const { version } = JSON.parse(readFileSync(join(root, 'packages/daemon/package.json'), 'utf8')) as {
     version: string;
   };
@@ -71,7 +92,31 @@ export async function makeBundle(directory: string, further: Readonly<Record<str
   chmodSync(join(directory, 'quarry.mjs'), 0o755);
 }
 
+function replacing({ module, instead }: Replacement, used: Set<string>): Plugin {
+  const [path, insteadPath] = [join(root, module), join(root, instead)];
+  return {
+    name: `instead of ${module}`,
+    setup(bundling) {
+      bundling.onResolve({ filter: /^replaced:/ }, ({ path: wanted }) =>
+        wanted === `replaced:${module}` ? { path } : undefined,
+      );
+      bundling.onResolve({ filter: /\.ts$/ }, ({ path: wanted, importer, kind }) => {
+        if (kind === 'entry-point' || resolve(dirname(importer), wanted) !== path) return undefined;
+        used.add(module);
+        return { path: insteadPath };
+      });
+    },
+  };
+}
+
+function parseReplacement(word: string): Replacement {
+  const [module, instead] = word.split('=');
+  if (!module || !instead) throw new TypeError(`${JSON.stringify(word)} does not read MODULE=INSTEAD`);
+  return { module, instead };
+}
+
 if (import.meta.main) {
-  await makeBundle(join(root, 'dist'));
-  console.log('dist/quarry.mjs');
+  const [directory = join(root, 'dist'), ...words] = process.argv.slice(2);
+  await makeBundle(resolve(directory), {}, words.map(parseReplacement));
+  console.log(directory === join(root, 'dist') ? 'dist/quarry.mjs' : join(directory, 'quarry.mjs'));
 }
