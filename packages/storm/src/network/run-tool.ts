@@ -15,14 +15,17 @@ export function runTool(command: string, args: readonly string[], { input, signa
     let words = '';
     child.stdout?.on('data', (data: Buffer) => (output += data.toString()));
     child.stderr?.on('data', (data: Buffer) => (words += data.toString()));
-    child.on('error', reject);
+    // An abort says so at once, but the tool may still be at work: only its end counts, so that nothing is made behind the back of who cleans up.
+    child.on('error', (error) => {
+      if (child.pid === undefined) reject(error);
+    });
     child.on('close', (code) => {
       if (code === 0) resolve(output);
       else if (signal?.aborted) reject(signal.reason);
-      else
-        reject(
-          new StormError('STORM_PART_FAILED', `${[command, ...args].join(' ')} ended with ${code}: ${words.trim()}`),
-        );
+      else {
+        const what = [command, ...args].join(' ');
+        reject(new StormError('STORM_PART_FAILED', `${what} ended with ${code}: ${words.trim()}`));
+      }
     });
     // A tool that stops at a bad line closes its input: its exit says so.
     child.stdin?.on('error', () => {});
@@ -33,12 +36,16 @@ export function runTool(command: string, args: readonly string[], { input, signa
 /** Two cores: more at a time only waits for the kernel's lock on network configuration. */
 const AT_A_TIME = 4;
 
-/** One after the other, few at a time; the first failure ends it. */
+/** Few at a time. After a failure none is begun any more; rejects with the first when those under way have ended. */
 export async function forEachFew<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
   const left = items.values();
-  await Promise.all(
-    Array.from({ length: AT_A_TIME }, async () => {
-      for (const item of left) await work(item);
-    }),
-  );
+  let failure: { readonly error: unknown } | undefined;
+  const worker = async (): Promise<void> => {
+    for (const item of left) {
+      if (failure) return;
+      await work(item).catch((error: unknown) => (failure ??= { error }));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+  if (failure) throw failure.error;
 }

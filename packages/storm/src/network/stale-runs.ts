@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, isAbsolute, join } from 'node:path';
 import { errorCode } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
@@ -47,13 +47,14 @@ export async function markRun(run: string, directory: string | undefined): Promi
     ...(directory !== undefined && { directory }),
   };
   await mkdir(MARKERS, { recursive: true, mode: 0o700 });
-  await writeFile(markerPath(run), JSON.stringify(marker), { mode: 0o600 });
+  await writeFile(`${markerPath(run)}.new`, JSON.stringify(marker), { mode: 0o600 });
+  await rename(`${markerPath(run)}.new`, markerPath(run)); // whole or not at all
   return marker;
 }
 
 /** Removes what runs left whose process is gone; resolves with their ids. A run whose process lives is never touched. */
 export async function removeStaleRuns({ clock }: { readonly clock: Clock }): Promise<readonly string[]> {
-  const names = await readdir(MARKERS).catch(ifAbsent([]));
+  const names = await readdir(MARKERS).catch(ifAbsent<readonly string[]>([]));
   const removed: string[] = [];
   for (const name of names.filter((file) => file.endsWith('.json'))) {
     const marker = parseMarker(await readFile(join(MARKERS, name), 'utf8').catch(ifAbsent('')));
@@ -66,21 +67,27 @@ export async function removeStaleRuns({ clock }: { readonly clock: Clock }): Pro
 
 /** Kills what runs in the run's namespaces, removes them, its directory and at last its marker. What is gone already is fine. */
 export async function removeRun(marker: RunMarker, { clock }: { readonly clock: Clock }): Promise<void> {
-  const prefix = namespacePrefix(marker.run);
-  const names = (await readdir(NAMESPACES).catch(ifAbsent([]))).filter((name) => name.startsWith(prefix));
-  await killAllIn(names, clock);
-  // Without the path's last use the kernel takes it apart by itself; hundreds in one process.
-  if (names.length > 0) {
+  for (let attempt = 1; ; attempt += 1) {
+    const names = await namespacesOf(marker.run);
+    if (names.length === 0) break;
+    if (attempt > REMOVE_TRIES)
+      throw new StormError('STORM_PART_FAILED', `cannot remove the network namespaces ${names.join(', ')}`);
+    await killAllIn(names, clock);
+    // Hundreds in one process. It complains of those that another run, which cleans up too, has just removed: what is left counts.
     const input = names.map((name) => `netns delete ${name}\n`).join('');
     await runTool('ip', ['-force', '-batch', '-'], { input }).catch(() => {});
-    const left = (await readdir(NAMESPACES)).filter((name) => name.startsWith(prefix));
-    if (left.length > 0)
-      throw new StormError('STORM_PART_FAILED', `cannot remove the network namespaces ${left.join(', ')}`);
   }
-  if (marker.directory !== undefined) await rm(marker.directory, { recursive: true, force: true });
+  if (marker.directory !== undefined) await rm(marker.directory, { recursive: true, force: true, maxRetries: 3 });
   await rm(markerPath(marker.run), { force: true });
 }
 
+async function namespacesOf(run: string): Promise<readonly string[]> {
+  return (await readdir(NAMESPACES).catch(ifAbsent<readonly string[]>([]))).filter((name) =>
+    name.startsWith(namespacePrefix(run)),
+  );
+}
+
+const REMOVE_TRIES = 5;
 const KILL_TRIES = 100;
 
 /** SIGKILL, until none is left: one that was just about to start another may have got it through. */
