@@ -6,7 +6,9 @@ import type { Bench, BenchOptions, Report } from './bench.ts';
 interface Row {
   readonly scenario: string;
   readonly nodes?: number;
-  readonly link?: '10Gbit/s';
+  readonly link?: '10Gbit/s' | '20Mbit/s';
+  /** Images so much smaller. */
+  readonly scale?: '1/32' | '1/16' | '1/8';
   /** At most. `own`: durations ÷ each unshelve's own bound, median and worst, of hosts with the fastest link, and of those with the slowest. */
   readonly asked: {
     readonly ratio?: number;
@@ -43,6 +45,8 @@ interface Simulated {
 }
 
 const fast = { link: '10Gbit/s' } as const;
+/** 32 MiB at 20 Mbit/s: as the load harness runs it with real processes. */
+const harness = { link: '20Mbit/s', scale: '1/32' } as const;
 const RACKS = 20;
 const rows: readonly Row[] = [
   { scenario: 'same-image', nodes: 20, asked: { ratio: 1.06, origin: 1.01 } },
@@ -71,6 +75,17 @@ const rows: readonly Row[] = [
   { scenario: 'small-image', asked: { ratio: 1.4, origin: 1.05 } },
   { scenario: 'origin-down', asked: { origin: 0 } },
   { scenario: 'liars', asked: { ratio: 1.3, origin: 1.1 } },
+  { scenario: 'same-image', nodes: 8, ...harness, asked: { ratio: 1.16, origin: 1.01 } },
+  { scenario: 'same-image', nodes: 20, ...harness, asked: { ratio: 1.16, origin: 1.01 } },
+  { scenario: 'same-image', nodes: 40, ...harness, asked: { ratio: 1.18, origin: 1.01 } },
+  { scenario: 'same-image', nodes: 40, ...harness, scale: '1/16', asked: { ratio: 1.13, origin: 1.01 } },
+  { scenario: 'same-image', nodes: 40, ...harness, scale: '1/8', asked: { ratio: 1.13, origin: 1.01 } },
+  { scenario: 'fast-origin', nodes: 20, ...harness, asked: { ratio: 1.1, origin: 1.01 } },
+  { scenario: 'fast-origin', nodes: 40, ...harness, asked: { ratio: 1.1, origin: 1.01 } },
+  { scenario: 'distinct-snapshots', nodes: 40, ...harness, asked: { ratio: 1.1, origin: 1.01 } },
+  { scenario: 'warm-base', nodes: 40, ...harness, asked: { ratio: 1.1, origin: 1.01 } },
+  { scenario: 'shelved-here-cold', nodes: 40, ...harness, asked: { ratio: 1.2, origin: 1.01 } },
+  { scenario: 'killed', nodes: 40, ...harness, asked: { ratio: 1.2, origin: 1.05 } },
   { scenario: 'morning', asked: { own: [1.5, 1.5], origin: 1.02 }, isUneven: true },
 ];
 
@@ -91,7 +106,7 @@ export const storms: Bench = {
       const found = await simulate(row, options);
       const misses = missed(row, found);
       lines.push(lineOf(row, found, misses));
-      const name = `${row.scenario}, ${found.nodes} hosts, ${row.link === undefined ? '1 Gbit/s' : '10 Gbit/s'}`;
+      const name = `${row.scenario}, ${found.nodes} hosts, ${linkOf(row)}`;
       results.push({ name, ...found, asked: row.asked, misses });
       ratios[`${name}: makespan / T*`] = found.ratio;
       options.tell(lines.at(-1) ?? '');
@@ -100,10 +115,11 @@ export const storms: Bench = {
   },
 };
 
-async function simulate({ scenario, nodes, link }: Row, { signal }: BenchOptions): Promise<Simulated> {
+async function simulate({ scenario, nodes, link, scale }: Row, { signal }: BenchOptions): Promise<Simulated> {
   const main = fileURLToPath(new URL('../packages/simulator/src/main.ts', import.meta.url));
   const args = ['--scenario', scenario, ...(nodes === undefined ? [] : ['--nodes', String(nodes)])];
   if (link !== undefined) args.push('--link', link);
+  if (scale !== undefined) args.push('--scale', scale);
   const { stdout } = await runToEnd([process.execPath, '--conditions=source', main, ...args, '--json'], {
     signal,
     fine: [0, 1],
@@ -135,13 +151,13 @@ function missed({ asked, isUneven }: Row, found: Simulated): string[] {
 const header =
   '| scenario | hosts | link | T* s | makespan / T* | asked | slowest / median | each / its own: median, worst | origin × | asked | duplicates | real s | MiB | short of it |';
 
-function lineOf({ scenario, link, asked }: Row, found: Simulated, misses: readonly string[]): string {
+function lineOf({ scenario, link, scale, asked }: Row, found: Simulated, misses: readonly string[]): string {
   const own = found.ownByLink.length > 0 ? found.ownByLink : [{ p50: found.ownRatioP50, max: found.ownRatioMax }];
   return [
     '',
     scenario,
     String(found.nodes),
-    link === undefined ? '1 Gbit/s' : '10 Gbit/s',
+    linkOf({ link, scale }),
     found.boundSeconds.toFixed(2),
     found.ratio.toFixed(3),
     asked.ratio?.toFixed(2) ?? '',
@@ -157,6 +173,17 @@ function lineOf({ scenario, link, asked }: Row, found: Simulated, misses: readon
   ]
     .join(' | ')
     .trim();
+}
+
+function linkOf({
+  link = '1Gbit/s',
+  scale,
+}: {
+  readonly link?: string | undefined;
+  readonly scale?: string | undefined;
+}): string {
+  const rate = link.replace(/(?=[GM]bit)/, ' ');
+  return scale === undefined ? rate : `${rate}, × ${scale}`;
 }
 
 function duplicates({ duplicateBytes, neededBytes }: Simulated): number {

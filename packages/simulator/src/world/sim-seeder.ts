@@ -51,7 +51,7 @@ export class SimSeeder {
     this.ledger = createSeederLedger({ random });
     this.budget = createSimBudget(world, { endpoint, isSeeder: true, joinMs: 0, onAllowance: () => {} });
     for (const descriptor of world.packs.descriptors) {
-      this.#say({ kind: 'holds', pack: descriptor.id, masks: fullMasks(descriptor) });
+      this.#say({ kind: 'holds', pack: descriptor.id, masks: fullMasks(descriptor), isPlain: true });
     }
   }
 

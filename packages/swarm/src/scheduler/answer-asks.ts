@@ -2,6 +2,7 @@ import type { PackMasks } from './fetch-events.ts';
 import type { LedgerEvent } from './ledger-events.ts';
 import type { Gift, LedgerPack } from './ledger-pack.ts';
 import type { Asker, LedgerState, Waiting } from './ledger-state.ts';
+import { partOf } from './piece-grain.ts';
 import { isEmptyMasks } from './piece-masks.ts';
 
 /** First come, first served; who could be given nothing at this version of the ledger is passed over. */
@@ -36,8 +37,10 @@ export function choose(state: LedgerState, waiting: Waiting): GiveChoice | undef
     const start = Math.floor(state.random.next() * count);
     for (let i = 0; i < count; i += 1) {
       const piece = (start + i) % count;
-      if (pack.fresh(piece, need[piece] ?? 0) === 0) continue;
-      return { pack, piece, mask: pack.fresh(piece, pack.wanted(piece)) };
+      const own = pack.fresh(piece, need[piece] ?? 0);
+      if (own === 0) continue;
+      const fresh = pack.fresh(piece, pack.wanted(piece));
+      return { pack, piece, mask: pack.isPlain ? partOf(fresh, state.giftGrain.chunks, own) : fresh };
     }
   }
   return undefined;
@@ -51,7 +54,15 @@ export function give(
   piece: number,
   mask: number,
 ): void {
-  const gift: Gift = { ask, holder: asker.id, piece, mask, sentAtMs: undefined, isMissed: false };
+  const gift: Gift = {
+    ask,
+    holder: asker.id,
+    piece,
+    mask,
+    givenAtMs: state.nowMs,
+    sentAtMs: undefined,
+    isMissed: false,
+  };
   const regive = pack.give(gift, state.nowMs);
   state.waiting.delete(ask);
   asker.place = undefined;

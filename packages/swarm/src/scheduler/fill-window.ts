@@ -1,5 +1,6 @@
 import type { Flight } from './flight.ts';
 import type { SchedulerPeer } from './scheduler-peer.ts';
+import { grainFor, partsOf } from './piece-grain.ts';
 import { roomForFar } from './plan-crossings.ts';
 import { availableFor, preferredFetch } from './prefer-short.ts';
 import { pickIndex, watchFrom } from './scheduler-state.ts';
@@ -175,16 +176,30 @@ function choosePieceOf(state: SchedulerState, peer: SchedulerPeer, pack: WantedP
   if (!masks) return undefined;
   const count = masks.length;
   const start = pickIndex(state.random, count);
+  const grain = grainOf(state, pack);
   let best: PieceChoice | undefined;
+  let fewest = Infinity;
   let looked = 0;
   for (let i = 0; i < count && looked < state.options.sampledPieces; i += 1) {
     const piece = (start + i) % count;
     const mask = pack.openTo(peer, piece) & (masks[piece] ?? 0);
     if (mask === 0) continue;
     looked += 1;
-    if (!best || (pack.holders[piece] ?? 0) < (pack.holders[best.piece] ?? 0)) best = { pack, piece, mask };
+    for (const part of partsOf(mask, grain)) {
+      const holders = grain === Infinity ? (pack.holders[piece] ?? 0) : pack.holdersOf(piece, part);
+      if (holders >= fewest) continue;
+      fewest = holders;
+      best = { pack, piece, mask: part };
+    }
   }
   return best;
+}
+
+/** How many chunks of a piece are asked for at once: no fewer than keep the link busy for a while, but of a frame there are no parts. */
+function grainOf(state: SchedulerState, pack: WantedPack): number {
+  return pack.hasFrames === false
+    ? grainFor(pack.descriptor, state.pace.linkBytesPerSecond, state.options.minPartChunks)
+    : Infinity;
 }
 
 function sendRequest(state: SchedulerState, peer: SchedulerPeer, choice: PieceChoice, twin: Flight | undefined): void {

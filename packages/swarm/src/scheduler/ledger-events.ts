@@ -18,8 +18,13 @@ export type RegiveReason =
 
 /** `ask` is a number that the caller chose and never uses again. */
 export type LedgerEvent =
-  /** What this seeder can give of a pack, from now on. */
-  | { readonly kind: 'holds'; readonly pack: PackId; readonly masks: PieceMasks }
+  /** What this seeder can give of a pack, from now on. `isPlain`: nothing of it is compressed, so that it may be given in parts; default: as said before, or not. */
+  | {
+      readonly kind: 'holds';
+      readonly pack: PackId;
+      readonly masks: PieceMasks;
+      readonly isPlain?: boolean | undefined;
+    }
   /** A standing ask. `isLacking`: it also names packs that this seeder does not know. */
   | {
       readonly kind: 'ask';
@@ -66,6 +71,8 @@ export interface LedgerOptions {
   /** Pieces on their way to askers at once: between these, as many as fill the link (seeder-slots.ts). Each holds a piece in memory. */
   readonly minSlots: number;
   readonly maxSlots: number;
+  /** On slow links a piece that is not compressed is given in parts, of no fewer chunks: 1, 2, 4, 8 or 16. */
+  readonly minPartChunks: number;
   /** How long an ask is held before it is answered with nothing. */
   readonly longPollMs: number;
   /** A piece that is still asked for this long after it left is given again. */
@@ -79,6 +86,7 @@ export interface LedgerOptions {
 export const ledgerDefaults: LedgerOptions = Object.freeze({
   minSlots: 16,
   maxSlots: 320,
+  minPartChunks: 2,
   longPollMs: 1500,
   regiveAfterMs: 5000,
   forgetAskMs: 10_000,

@@ -10,6 +10,8 @@ export interface Gift {
   readonly holder: PeerId;
   readonly piece: number;
   readonly mask: number;
+  readonly givenAtMs: number;
+  /** When its last byte left. */
   sentAtMs: number | undefined;
   /** Its holder has asked for more since, and did not show it. */
   isMissed: boolean;
@@ -35,6 +37,8 @@ export interface WantNews {
 export class LedgerPack {
   readonly id: PackId;
   ours: PieceMasks;
+  /** None of it is kept compressed: it may be given in parts. */
+  isPlain = false;
   /** Given and not shown yet. */
   readonly given: PieceMasks;
   /** Given at some time, and shown by an asker that is still there. */

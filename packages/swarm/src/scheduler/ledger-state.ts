@@ -3,6 +3,7 @@ import type { Random } from '@quarry/runtime';
 import type { PeerId } from '../ports/network.ts';
 import type { LedgerAction, LedgerEvent, LedgerOptions, RegiveReason } from './ledger-events.ts';
 import type { Gift, LedgerPack } from './ledger-pack.ts';
+import type { GiftGrain } from './gift-grain.ts';
 import type { SeederSlots } from './seeder-slots.ts';
 import type { Smoothed } from './smoothed.ts';
 
@@ -44,6 +45,7 @@ export interface LedgerState {
   actions: LedgerAction[];
   nowMs: number;
   readonly slots: SeederSlots;
+  readonly giftGrain: GiftGrain;
   /** From a gift's last byte until its holder shows it: longer where hosts are busy, and then everything must wait longer. */
   readonly showTimeMs: Smoothed;
   gives: number;

@@ -6,6 +6,11 @@ export interface SchedulerOptions {
   readonly sampledPeers: number;
   /** Pieces among which the rarest is taken. */
   readonly sampledPieces: number;
+  /**
+   * Where a link is slow and nothing is compressed, no fewer chunks of a piece are asked for at once: 1, 2, 4, 8 or 16. One instead of two: 0.03 less of the
+   * bound for 32 MiB at 20 Mbit/s, and twice the requests.
+   */
+  readonly minPartChunks: number;
   /** A request without progress is given a second source after this long; adapts between the two to the gaps observed. */
   readonly minHedgeMs: number;
   readonly maxHedgeMs: number;
@@ -67,6 +72,7 @@ export interface SchedulerOptions {
 export const schedulerDefaults: SchedulerOptions = Object.freeze({
   sampledPeers: 3,
   sampledPieces: 4,
+  minPartChunks: 2,
   minHedgeMs: 200,
   maxHedgeMs: 1000,
   stallMs: 3000,

@@ -7,6 +7,7 @@ import { LedgerPack } from './ledger-pack.ts';
 import { askerFor, removeAsker } from './ledger-state.ts';
 import type { Asker, LedgerState, Waiting } from './ledger-state.ts';
 import { bitCount } from './piece-masks.ts';
+import { createGiftGrain } from './gift-grain.ts';
 import { createSeederSlots } from './seeder-slots.ts';
 import { createSmoothed } from './smoothed.ts';
 
@@ -44,6 +45,7 @@ export function createSeederLedger(
     nowMs: 0,
     slots: createSeederSlots({ ...ledgerDefaults, ...options }),
     showTimeMs: createSmoothed(0),
+    giftGrain: createGiftGrain({ ...ledgerDefaults, ...options }.minPartChunks),
     gives: 0,
     regives: { sendFailed: 0, holderGone: 0, unshown: 0, unserved: 0, distrusted: 0 },
   };
@@ -82,6 +84,7 @@ function take(state: LedgerState, event: LedgerEvent): void {
       const pack = known ?? new LedgerPack(event.pack, event.masks.length);
       state.packs.set(event.pack, pack);
       pack.ours = event.masks;
+      pack.isPlain = event.isPlain ?? pack.isPlain;
       state.version += 1;
       return;
     }
@@ -99,6 +102,7 @@ function take(state: LedgerState, event: LedgerEvent): void {
       const served = state.serving.get(event.ask);
       state.serving.delete(event.ask);
       served?.pack.sent(served.gift, state.nowMs);
+      if (served) state.giftGrain.sent(bitCount(served.gift.mask), state.nowMs - served.gift.givenAtMs);
       if (served) state.slots.sent(bitCount(served.gift.mask), isShort(state), state.nowMs);
       return;
     }

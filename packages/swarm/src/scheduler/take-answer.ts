@@ -1,4 +1,4 @@
-import { maskedBytes } from '@quarry/content';
+import { fullPieceMask, maskedBytes } from '@quarry/content';
 import type { FetchEvent, GivenPiece } from './fetch-events.ts';
 import type { Flight, RunFlight } from './flight.ts';
 import { countFalseHave, countGiven, parkStalled } from './peer-credit.ts';
@@ -8,6 +8,7 @@ import { watchFrom } from './scheduler-state.ts';
 import type { SchedulerState } from './scheduler-state.ts';
 import { askFailed, asksOf, endAsk, noteBytes } from './standing-asks.ts';
 import { forgetIfIdle } from './track-fetches.ts';
+import type { WantedPack } from './wanted-pack.ts';
 import { breakOff, leaveStalled, pauseLeases } from './watch-flights.ts';
 
 /** Fewer times "busy" say nothing about a peer, however long ago the first was. */
@@ -46,6 +47,7 @@ function takeFlightNews(state: SchedulerState, flight: Flight, event: AnswerEven
     }
     state.pace.received(event.wireBytes ?? maskedBytes(flight.pack.descriptor, flight.piece, flight.mask), nowMs);
     if (flight.peer) countGiven(flight.peer, flight.pack.descriptor.id);
+    noteEncoding(flight.pack, flight.piece, flight.mask, event.wireBytes);
     const { twin } = flight;
     state.flights.land(flight);
     if (twin) breakOff(state, twin);
@@ -178,11 +180,22 @@ function landGiven(state: SchedulerState, ask: StandingAsk, given: GivenPiece, w
     hedgeNotBeforeMs: 0,
     isLanding: false,
   };
+  // Who gives a part of what was asked for has no frames.
+  if (given.mask !== fullPieceMask(pack.wanted.descriptor, given.piece)) pack.wanted.hasFrames ??= false;
+  noteEncoding(pack.wanted, given.piece, given.mask, wireBytes);
   state.flights.add(flight);
   state.flights.land(flight);
   const bytes = wireBytes ?? maskedBytes(pack.wanted.descriptor, given.piece, given.mask);
   state.pace.received(bytes, state.nowMs);
   pack.progressAtMs = state.nowMs;
+}
+
+/** One frame is enough: a pack that has some is asked for whole pieces from then on. */
+function noteEncoding(pack: WantedPack, piece: number, mask: number, wireBytes: number | undefined): void {
+  const { descriptor } = pack;
+  if (mask !== fullPieceMask(descriptor, piece)) return;
+  const isFrame = wireBytes !== undefined && wireBytes < maskedBytes(descriptor, piece, mask);
+  pack.hasFrames = pack.hasFrames === true || isFrame;
 }
 
 function findAsk(state: SchedulerState, request: number): StandingAsk | undefined {

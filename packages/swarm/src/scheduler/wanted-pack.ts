@@ -58,6 +58,8 @@ export class WantedPack {
   readonly holders: Uint16Array;
   /** What the last resort can give; undefined where there is none. */
   cover: PieceMasks | undefined;
+  /** Whether it is kept compressed where it comes from: of a frame there are no parts. Undefined while nobody knows. */
+  hasFrames: boolean | undefined;
   readonly peers: Map<PackPeer, PeerPack> = new Map();
   /** Pieces with open chunks that nobody shows. */
   unmet = 0;
@@ -169,6 +171,13 @@ export class WantedPack {
     const entry = this.peers.get(peer);
     const before = entry?.masks[piece] ?? 0;
     if (entry && (before & mask) !== 0) this.#setPeerMask(peer, entry, piece, before, before & ~mask);
+  }
+
+  /** How many connected peers show any of these chunks. */
+  holdersOf(piece: number, mask: number): number {
+    let count = 0;
+    for (const { masks } of this.peers.values()) if (((masks[piece] ?? 0) & mask) !== 0) count += 1;
+    return count;
   }
 
   isShownHere(): boolean {

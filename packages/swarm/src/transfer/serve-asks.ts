@@ -10,6 +10,7 @@ import type { LedgerAction, LedgerEvent, LedgerStatus } from '../scheduler/ledge
 import { masksOf, shapeFor } from '../scheduler/piece-masks.ts';
 import type { PackShape } from '../scheduler/piece-masks.ts';
 import type { SeederLedger } from '../scheduler/seeder-ledger.ts';
+import { createPlainPacks } from './plain-packs.ts';
 import { readForSending } from './read-for-sending.ts';
 import type { OutgoingPiece, WantedPiece } from './read-for-sending.ts';
 import { pieceAnswer } from './serve-pieces.ts';
@@ -29,6 +30,8 @@ export function serveAsks(deps: ServeDeps, ledger: SeederLedger): AskServer {
   /** Packs that the ledger has been told of, and who might have them when they were last here. */
   const shapes = new Map<PackId, PackShape>();
   const accesses = new Map<PackId, PackAccess>();
+  /** Packs of which nothing that was looked at is kept compressed. Of a frame there are no parts to give. */
+  const plain = createPlainPacks(store);
   let lastAsk = 0;
   let cancelTick = (): void => {};
   let isStopped = false;
@@ -53,7 +56,8 @@ export function serveAsks(deps: ServeDeps, ledger: SeederLedger): AskServer {
     shapes.set(pack, shape);
     const access = store.access(pack);
     if (access) accesses.set(pack, access);
-    say({ kind: 'holds', pack, masks: present ? masksOf(present) : new Uint16Array(shape.pieceCount) });
+    const masks = present ? masksOf(present) : new Uint16Array(shape.pieceCount);
+    say({ kind: 'holds', pack, masks, isPlain: plain.has(pack) });
   };
   const refresh = (pack: PackId): void => {
     if (shapes.has(pack)) tellHolding(pack);
@@ -87,6 +91,7 @@ export function serveAsks(deps: ServeDeps, ledger: SeederLedger): AskServer {
       const descriptor = await deps.descriptors.find(given.pack, request);
       const { piece, mask } = given;
       const body = descriptor && (await readForSending(deps, { descriptor, piece, mask, ...how }, request));
+      if (body?.encoding === 'zstd' && plain.refute(given.pack)) tellHolding(given.pack);
       if (body) return body;
     } catch (error) {
       say({ kind: 'sendFailed', ask: given.ask });
@@ -103,11 +108,16 @@ export function serveAsks(deps: ServeDeps, ledger: SeederLedger): AskServer {
     const askedAtMs = clock.now();
     const { packs: asked, distrusts } = decodeAsk(request.bytes);
     const unknown: PackHave[] = [];
-    const entries = asked.flatMap(({ pack, need, have, proof }) => {
-      // The older name knows no proofs.
-      const isAdmitted = deps.gate.admits(pack, request.peer, takesFrames ? proof : undefined, accesses.get(pack));
-      if (isAdmitted && !shapes.has(pack)) tellHolding(pack);
-      const shape = isAdmitted ? shapes.get(pack) : undefined;
+    // The older name knows no proofs.
+    const isAdmitted = ({ pack, proof }: (typeof asked)[number]): boolean =>
+      deps.gate.admits(pack, request.peer, takesFrames ? proof : undefined, accesses.get(pack));
+    const admitted = new Set(asked.filter(isAdmitted));
+    await plain.look([...admitted].map(({ pack }) => pack));
+    const entries = asked.flatMap((one) => {
+      const { pack, need, have } = one;
+      const isGiven = admitted.has(one);
+      if (isGiven && !shapes.has(pack)) tellHolding(pack);
+      const shape = isGiven ? shapes.get(pack) : undefined;
       if (shape) return [{ pack, need: masksFrom(need, shape), have: masksFrom(have, shape) }];
       if (!isEmptyPieceSet(need)) unknown.push({ pack, set: need });
       return [];

@@ -34,7 +34,9 @@ class Observer {
   #nextAsk = 1;
 
   constructor() {
-    for (const pack of PACKS) this.say({ kind: 'holds', pack: pack.id, masks: fullMasks(pack) });
+    for (const [i, pack] of PACKS.entries()) {
+      this.say({ kind: 'holds', pack: pack.id, masks: fullMasks(pack), isPlain: i % 2 === 0 });
+    }
   }
 
   say(event: LedgerEvent): void {

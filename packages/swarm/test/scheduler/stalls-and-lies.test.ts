@@ -23,6 +23,26 @@ describe('what does not move', () => {
     expect(scheduler.take('done')).toHaveLength(1);
   });
 
+  test('is given as long as pieces take here before a second peer is asked: on a slow link they wait for their turn', () => {
+    const scheduler = create({ window: 1 });
+    scheduler.want(all, 0);
+    scheduler.peer(A, all, 0);
+    let nowMs = 0;
+    for (let i = 0; i < 12; i += 1) {
+      const [request] = scheduler.take('request');
+      for (const untilMs = nowMs + 600; nowMs < untilMs; nowMs += 50) {
+        scheduler.say({ kind: 'progress', request: request?.request ?? 0 }, nowMs);
+      }
+      scheduler.arrive(request as Of<'request'>, nowMs);
+    }
+    scheduler.take('request');
+    scheduler.peer(B, all, nowMs);
+    scheduler.pass(nowMs, nowMs + 1100);
+    expect(scheduler.take('request')).toEqual([]);
+    scheduler.pass(nowMs + 1100, nowMs + 1600);
+    expect(scheduler.take('request')).toMatchObject([{ peer: B, isHedge: true }]);
+  });
+
   test('but what moves slowly is not hedged', () => {
     const scheduler = create({ window: 1 });
     scheduler.want(all, 0);
