@@ -29,6 +29,11 @@ const TASKS = {
     here: true,
     about: 'storms in virtual time; `-- --list` names them',
   },
+  storm: {
+    command: ['packages/storm/src/main.ts'],
+    here: true,
+    about: 'storms with real processes on shaped links; root',
+  },
   quarry: { command: ['packages/daemon/src/main.ts'], here: true, about: 'the command line' },
   bundle: { command: ['tools/bundle.ts'], about: 'make dist/quarry.mjs, which takes less memory: what hosts run' },
   build: { command: [bin('tsc'), '-b'], about: 'compile every package to dist/' },

@@ -1,4 +1,4 @@
-import { formatBytes, formatRate } from '@quarry/runtime';
+import { formatBytes } from '@quarry/runtime';
 import type { ContestantRecord, StormRecord } from '../storm-record.ts';
 
 const IDLE_LIMIT_PERCENT = 15;
@@ -9,7 +9,7 @@ export function textReport(record: StormRecord): string {
   const missing = record.contestants.filter((contestant) => !contestant.ran);
   const lines = [
     `${record.scenario}, seed ${record.seed}: ${record.about}`,
-    `${record.hosts} hosts at ${formatRate(record.linkBytesPerSecond)}, the origin at ${formatRate(record.originBytesPerSecond)}; ` +
+    `${record.hosts} hosts at ${linkText(record.linkBytesPerSecond)}, the origin at ${linkText(record.originBytesPerSecond)}; ` +
       `${record.imageBytes.count} images of ${sizes(record.imageBytes)}; Glance is ${record.glance}`,
     `bound T* = ${seconds(record.boundSeconds)}, by ${record.boundBy}`,
     '',
@@ -111,4 +111,9 @@ function table(rows: readonly (readonly string[])[]): string {
 
 function seconds(value: number): string {
   return `${value.toFixed(value < 100 ? 2 : 0)} s`;
+}
+
+/** Links are sold by the bit. */
+function linkText(bytesPerSecond: number): string {
+  return bytesPerSecond < Infinity ? `${Number(((bytesPerSecond * 8) / 1e6).toPrecision(4))} Mbit/s` : 'no limit';
 }

@@ -1,9 +1,9 @@
 import type { ContestantRecord, StormRecord, StormSummary } from '../storm-record.ts';
 
 /** What `--json` prints: the figures, without curves and without what single hosts did. */
-export function summaryOf(record: StormRecord): StormSummary & Partial<StormRecord> {
-  const { scenario, hosts, boundSeconds, contestants, ...more } = record;
-  return { scenario, hosts, boundSeconds, contestants: contestants.map(figuresOf), ...more };
+export function summaryOf(record: StormRecord): StormSummary & Omit<StormRecord, 'contestants'> {
+  const { contestants, ...facts } = record;
+  return { ...facts, contestants: contestants.map(figuresOf) };
 }
 
 function figuresOf(contestant: ContestantRecord): StormSummary['contestants'][number] {
