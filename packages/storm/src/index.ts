@@ -7,6 +7,10 @@ export type { StormNetworkDeps, StormNetworkOptions } from './network/create-sto
 export type { NetworkNeeds } from './network/network-plan.ts';
 export { removeStaleRuns } from './network/stale-runs.ts';
 export { whyNoStormNetwork } from './network/why-no-storm-network.ts';
+export { runSoak, soakStorm } from './soak/run-soak.ts';
+export type { RunSoakDeps, RunSoakOptions } from './soak/run-soak.ts';
+export { soakText } from './soak/soak-report.ts';
+export type { SoakFailure, SoakReport } from './soak/soak-report.ts';
 export { isGrowing, trendOf } from './soak/trend.ts';
 export type { TimedSample, Trend } from './soak/trend.ts';
 export { findCommand } from './process/find-command.ts';

@@ -66,6 +66,17 @@ export function uploadWords(id: string, token: string, file: string): readonly s
   ].flat();
 }
 
+/** What Nova does with a snapshot once its instance runs again. */
+export function deleteWords(id: string, token: string): readonly string[] {
+  return [...authWords(token), '--request', 'DELETE', `${facade}/v2/images/${id}`];
+}
+
+/** Writes the status of the answer to a read, whatever it is. */
+export function statusWords(id: string, token: string): readonly string[] {
+  const auth = ['--silent', '--show-error', '--header', `X-Auth-Token: ${token}`];
+  return [...auth, '--output', '/dev/null', '--write-out', '%{http_code}', `${facade}/v2/images/${id}/file`];
+}
+
 function authWords(token: string): readonly string[] {
   return ['--silent', '--show-error', '--fail', '--header', `X-Auth-Token: ${token}`];
 }

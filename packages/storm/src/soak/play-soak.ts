@@ -19,6 +19,9 @@ export interface PlaySoakOptions extends SoakPlanOptions {
   readonly onStep?: (played: PlayedSoak) => void;
 }
 
+/** What fails may fail at once: it is not tried a thousand times a second. */
+const AFTER_FAILURE_MS = 1000;
+
 /** Has steps performed until the time is over, and lets those that are under way end. */
 export async function playSoak(
   deps: { readonly clock: Clock; readonly random: Random; readonly hands: SoakHands },
@@ -47,6 +50,7 @@ export async function playSoak(
       if (signal.aborted) return;
       const message = error instanceof Error ? error.message : String(error);
       failures.push({ step, atSeconds: (clock.now() - startMs) / 1000, message });
+      await clock.sleep(AFTER_FAILURE_MS, { signal }).catch(() => {}); // the end is looked at below
     } finally {
       plan.end(step, isDone);
     }
