@@ -55,9 +55,7 @@ async function run(options: StormOptions, context: StormContext): Promise<number
   const storm = expandScenario(loadScenario(options.scenario), { seed, nodes: options.hosts, link, scale });
   const why = whyNoStormNetwork();
   if (why !== undefined) throw new StormError('STORM_IMPOSSIBLE_HERE', why);
-  const contestants = ['quarry', ...options.against].map((name) =>
-    contestantOf(name, { logs: options.logs && resolve(options.logs) }),
-  );
+  const contestants = ['quarry', ...options.against].map((name) => contestantOf(name));
   if (options.logs !== undefined) await makeDirectory(options.logs);
   if (options.report !== undefined) await makeDirectory(options.report);
   const line = progressLine(context);
@@ -80,7 +78,7 @@ async function run(options: StormOptions, context: StormContext): Promise<number
         makeImages: (path) => makeSourceImages(storm, { directory: path, content: options.content, seed, signal }),
         startGlance: (stage) => startStormGlance(stage),
       },
-      { storm, contestants, directory, glance: options.glance, signal },
+      { storm, contestants, directory, glance: options.glance, logs: options.logs && resolve(options.logs), signal },
     );
   } finally {
     line.end();

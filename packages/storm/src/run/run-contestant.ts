@@ -10,6 +10,7 @@ import type { StormGlance } from '../storm-glance.ts';
 import type { StormNetwork } from '../storm-network.ts';
 import type { ContestantRecord, UnshelveRecord } from '../storm-record.ts';
 import { expectedOf } from './expected.ts';
+import { keepLogs } from './keep-logs.ts';
 import { patienceOf } from './patience.ts';
 import { playStorm } from './play-storm.ts';
 import type { PlayedStorm } from './play-storm.ts';
@@ -33,6 +34,8 @@ export interface ContestOptions {
   readonly bound: Bound;
   /** Its own and empty; the caller removes it. */
   readonly directory: string;
+  /** Where what its processes said is kept; undefined: nowhere. */
+  readonly logs: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +44,7 @@ export async function runContestant(
   contestant: Contestant,
   startGlance: (stage: Omit<Stage, 'glance'>) => Promise<StormGlance>,
   deps: ContestDeps,
-  { storm, bound, directory, signal }: ContestOptions,
+  { storm, bound, directory, logs, signal }: ContestOptions,
 ): Promise<ContestantRecord> {
   const { clock, network, images } = deps;
   const lifecycle = createLifecycle();
@@ -84,6 +87,7 @@ export async function runContestant(
     return recordOf(contestant, { storm, bound, played, unshelves, sampled, costs, account });
   } finally {
     await lifecycle.close();
+    if (logs !== undefined) await keepLogs(own, join(logs, contestant.name));
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }

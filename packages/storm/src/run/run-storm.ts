@@ -30,6 +30,8 @@ export interface RunStormOptions {
   /** Where everything is made; short, so that unix sockets fit. The caller removes it. */
   readonly directory: string;
   readonly glance: 'embedded' | 'real';
+  /** Where what processes said is kept; undefined: nowhere. */
+  readonly logs: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -61,7 +63,13 @@ export async function runStorm(deps: RunStormDeps, options: RunStormOptions): Pr
     note(`${contestant.name}: preparing`);
     const contest = { clock, random, network, images, note, progress };
     contestants.push(
-      await runContestant(contestant, deps.startGlance, contest, { storm, bound, directory: own, signal }),
+      await runContestant(contestant, deps.startGlance, contest, {
+        storm,
+        bound,
+        directory: own,
+        logs: options.logs,
+        signal,
+      }),
     );
   }
   const sizes = images.files.map(({ sizeBytes }) => sizeBytes);

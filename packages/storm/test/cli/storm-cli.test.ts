@@ -20,7 +20,7 @@ test.each([
   [[], '--list'],
   [['--scenario', 'nothing-like-it'], 'nothing-like-it'],
   [['--scenario', 'same-image', '--hosts', '0'], 'from 1 to 250'],
-  [['--scenario', 'same-image', '--link', '20'], '20Mbit/s'],
+  [['--scenario', 'same-image', '--link', 'fast'], '20Mbit/s'],
   [['--scenario', 'same-image', '--scale', 'half'], '1/32'],
   [['--scenario', 'same-image', '--against', 'ftp'], 'There is no contestant "ftp"'],
   [['--scenario', 'same-image', '--glance', 'swift'], 'embedded'],
