@@ -18,6 +18,8 @@ export interface RunningProcess {
   write(line: string): void;
   /** Resolves when it ends by itself with code 0, or is stopped; rejects with its last words. */
   readonly ended: Promise<void>;
+  /** Never resolves: rejects when it has ended, however that came about. For racing. */
+  readonly fails: Promise<never>;
   /** SIGTERM, and SIGKILL after a while. Idempotent. */
   stop(): Promise<void>;
   /** SIGKILL, as when its host dies. Idempotent. */
@@ -82,6 +84,10 @@ export function startProcess(
     if (how !== undefined && !isStopping) throw signal.aborted ? signal.reason : error;
   });
   ended.catch(() => {}); // told to whoever waits for it, or asks
+  const fails = ended.then(() => {
+    throw new StormError('STORM_PART_FAILED', `${name} has ended`);
+  });
+  fails.catch(() => {});
   child.on('message', (answer: Answer & Record<string, unknown>) => {
     if (answer.id === undefined) return onEvent(answer);
     const asked = waiting.get(answer.id);
@@ -108,6 +114,7 @@ export function startProcess(
     name,
     pid: child.pid ?? -1,
     ended,
+    fails,
     stop,
     kill,
     signal: (by) => !hasEnded && child.kill(by),
