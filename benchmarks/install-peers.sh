@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what `npm run bench -- transfer` compares Quarry with, and what it needs to shape a link, on Debian or Ubuntu:
+# Installs what `npm run bench -- transfer` and `npm run storm` compare Quarry with, and what they need to shape links, on Debian or Ubuntu:
 #
 #   nginx, curl, openssl   HTTPS from a server to a client
 #   aria2                  BitTorrent, one seed to one leech
 #   python3-libtorrent     the same, by the library most BitTorrent programs are made of
+#   nfs-ganesha, libnfs-utils  an NFS server in user space and a client that needs no mount, for the storm
 #   iproute2, e2fsprogs    network namespaces and traffic control; a file system for the disk image
 #   zstd                   what an encoded ingest is compared with
 #
@@ -11,7 +12,7 @@
 # the benchmark starts its own nginx, with its own configuration, on a loopback port.
 set -euo pipefail
 
-packages=(nginx-light curl openssl aria2 python3-libtorrent iproute2 e2fsprogs zstd)
+packages=(nginx-light curl openssl aria2 python3-libtorrent nfs-ganesha nfs-ganesha-vfs libnfs-utils iproute2 e2fsprogs zstd)
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 

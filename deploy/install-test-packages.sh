@@ -12,6 +12,8 @@
 #   qemu-utils                         qemu-img, which writes qcow2 as Nova writes it
 #   e2fsprogs                          mkfs.ext4, for images with a real file system in them
 #   chromium                           the browser that looks at the report of a storm (81 MB to load, 360 MB on disk)
+#   aria2, python3-libtorrent, nfs-ganesha, nfs-ganesha-vfs, libnfs-utils
+#                                      what a storm measures us against
 #   curl, openssl                      an HTTP client that is not ours; certificates for servers of tests
 #
 # Needs root, since apt does. Without these packages `npm test` skips the tests that need them, and says so.
@@ -21,6 +23,7 @@ set -euo pipefail
 packages=(
   glance-api python3-glanceclient keystone uwsgi-core uwsgi-plugin-python3 python3-nova
   python3-setuptools btrfs-progs haproxy nginx-light qemu-utils e2fsprogs chromium curl openssl
+  aria2 python3-libtorrent nfs-ganesha nfs-ganesha-vfs libnfs-utils
 )
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }

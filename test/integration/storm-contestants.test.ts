@@ -11,7 +11,7 @@ import { createLibtorrent } from '../../packages/storm/src/contestants/libtorren
 import { createRackCache } from '../../packages/storm/src/contestants/rack-cache.ts';
 import { createSharedFile } from '../../packages/storm/src/contestants/shared-file.ts';
 import { makeSourceImages } from '../../packages/storm/src/images/make-source-images.ts';
-import { startFileGlance } from './support/file-glance.ts';
+import { startStormGlance } from '../../packages/storm/src/glance/start-storm-glance.ts';
 
 const storm = expandScenario(
   scenarioFrom(
@@ -32,7 +32,7 @@ images = "image"
 const { signal } = new AbortController();
 const why = whyNoStormNetwork();
 const contestants = [createDirect(), createRackCache(), createSharedFile(), createAria2(), createLibtorrent()];
-const missing = await Promise.all(contestants.map(({ whyNot }) => whyNot(storm, { signal })));
+const missing = await Promise.all(contestants.map((contestant) => contestant.whyNot(storm, { signal })));
 
 describe('contestants', () => {
   const lifecycles: ReturnType<typeof createLifecycle>[] = [];
@@ -55,15 +55,18 @@ describe('contestants', () => {
       const network = await createStormNetwork({ clock: systemClock, lifecycle }, { storm, signal });
       const running = createLifecycle();
       lifecycle.onClose('what runs', () => running.close());
-      const glance = await startFileGlance({ network, images, lifecycle: running }, join(directory, 'glance'));
-      const attempt = await contestant.prepare({
-        ...{ storm, network, glance, images, signal },
+      const stage = {
+        storm,
+        network,
+        images,
+        signal,
         directory: own,
         clock: systemClock,
         random: systemRandom,
         lifecycle: running,
         note: () => {},
-      });
+      };
+      const attempt = await contestant.prepare({ ...stage, glance: await startStormGlance(stage) });
       await network.shape({ signal });
       const file = (name: number): string => join(directory, 'received', String(name));
       const unshelves = [0, 1, 2, 2].map((host, n) =>

@@ -42,7 +42,7 @@ function createClient({ stage, processes, watched }: TorrentDeps, hook: string):
         torrents: torrents.map(({ path }) => path),
       });
       const seed = startProcess('the seed (aria2c)', ['aria2c', ...words], { signal, prefix: network.origin.prefix });
-      lifecycle.onClose('the seed (aria2c)', () => seed.stop());
+      lifecycle.onClose('the seed (aria2c)', () => seed.kill());
       return seed;
     },
     async leech(host, torrent, file, waiting) {
@@ -63,7 +63,7 @@ function createClient({ stage, processes, watched }: TorrentDeps, hook: string):
         prefix: place.prefix,
         onLine: (line) => line === COMPLETE && complete.resolve(),
       });
-      lifecycle.onClose(name, () => leech.stop());
+      lifecycle.onClose(name, () => leech.kill());
       processes.add(host, leech);
       watched.push({ pid: leech.pid, host, name: 'aria2c' });
       await untilDone(complete.promise, leech, waiting);

@@ -42,7 +42,7 @@ function createClient({ stage, processes, watched }: TorrentDeps, python: string
   const peers = new Map<number, Peer>();
   const start = (place: Place, name: string): Peer => {
     const peer = startPeer([python, script], { place, name, signal });
-    lifecycle.onClose(name, () => peer.process.stop());
+    lifecycle.onClose(name, () => peer.process.kill());
     return peer;
   };
   return {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Contestant, Stage, WatchedProcess } from '../contestant.ts';
 import { awaitAnswer } from '../process/await-answer.ts';
 import { findCommand } from '../process/find-command.ts';
+import { runToEnd } from '../process/run-to-end.ts';
 import { startProcess } from '../process/start-process.ts';
 import type { Place } from '../storm-network.ts';
 import { fetchingAttempt } from './fetching-attempt.ts';
@@ -16,10 +17,12 @@ export function createRackCache(): Contestant {
   return {
     name: 'rack-cache',
     about: 'nginx as a cache on one more machine in every rack, in slices of 1 MiB, each fetched once',
-    async whyNot() {
-      for (const command of ['nginx', 'curl'])
-        if (findCommand(command) === undefined) return `${command} is not installed; ${installs}`;
-      return undefined;
+    async whyNot(_, { signal }) {
+      const nginx = findCommand('nginx');
+      if (nginx === undefined) return `nginx is not installed; ${installs}`;
+      if (findCommand('curl') === undefined) return `curl is not installed; ${installs}`;
+      const { stderr } = await runToEnd([nginx, '-V'], { signal });
+      return stderr.includes('http_slice_module') ? undefined : 'this nginx was built without its slice module';
     },
     async prepare(stage) {
       const { network, storm, glance } = stage;

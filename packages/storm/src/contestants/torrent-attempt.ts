@@ -54,7 +54,7 @@ export async function torrentAttempt(
     signal,
     intervalSeconds: announceIntervalSeconds(storm.hosts.length),
   });
-  lifecycle.onClose('the tracker', () => tracker.process.stop());
+  lifecycle.onClose('the tracker', () => tracker.process.kill());
   watched.push({ pid: tracker.process.pid, host: undefined, name: 'tracker' });
   const torrents = new Map<number, Torrent>();
   const seeds: RunningProcess[] = [];
