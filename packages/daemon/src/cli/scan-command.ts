@@ -1,11 +1,7 @@
 import type { Command } from 'commander';
-import { domain } from '@quarry/content';
 import { parseBytes, parseRate } from '@quarry/runtime';
 import type { ConfigKey } from '../config/config.ts';
 import { scanDefaults } from '../scan/options.ts';
-import { scanImages } from '../scan/scan-images.ts';
-import { scanText } from '../scan/scan-text.ts';
-import { estimateStorm } from '../scan/storm-estimate.ts';
 import type { StormPlan } from '../scan/storm-estimate.ts';
 import { CliError } from './cli-error.ts';
 import { existingPaths } from './commands.ts';
@@ -70,7 +66,8 @@ export function addScan(program: Command, context: CliContext): void {
       throw new CliError('CLI_BAD_ARGUMENT', 'name files or directories of images, or an origin with --origin');
     const paths = isOrigin ? what : await existingPaths(what);
     const terminal = context.terminal();
-    const { withImages } = await import('../compose.ts');
+    // what hashes and cuts is for those who scan only
+    const { domain, estimateStorm, scanImages, scanText, withImages } = await scanning();
     const { report, storm } = await withImages(config, paths, context.signal, async (sources, deps) => {
       if (sources.length === 0) throw new CliError('CLI_BAD_ARGUMENT', 'there is not one image to scan there');
       context.stopLater(scanDefaults.stopMs);
@@ -86,6 +83,17 @@ export function addScan(program: Command, context: CliContext): void {
     terminal.result({ ...report, isStopped, storm: estimate ?? null }, () => scanText(report, estimate, isStopped));
     if (isStopped) process.exitCode = exitCodes.interrupted.code;
   });
+}
+
+async function scanning() {
+  const [{ domain }, { withImages }, { scanImages }, { scanText }, { estimateStorm }] = await Promise.all([
+    import('@quarry/content'),
+    import('../compose.ts'),
+    import('../scan/scan-images.ts'),
+    import('../scan/scan-text.ts'),
+    import('../scan/storm-estimate.ts'),
+  ]);
+  return { domain, estimateStorm, scanImages, scanText, withImages };
 }
 
 function stormPlanOf({ storm, hosts, link, originLink }: ScanFlags): StormPlan | undefined {
