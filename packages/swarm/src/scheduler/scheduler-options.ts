@@ -7,8 +7,8 @@ export interface SchedulerOptions {
   /** Pieces among which the rarest is taken. */
   readonly sampledPieces: number;
   /**
-   * Where a link is slow and nothing is compressed, no fewer chunks of a piece are asked for at once: 1, 2, 4, 8 or 16. One instead of two: 0.03 less of the
-   * bound for 32 MiB at 20 Mbit/s, and twice the requests.
+   * Where a link is slow and nothing is compressed, no fewer chunks of a piece are asked for at once where more are shown: 1, 2, 4, 8 or 16. One instead of
+   * two brings nothing where seeders give single chunks, and makes up to twice the requests.
    */
   readonly minPartChunks: number;
   /** A request without progress is given a second source after this long; adapts between the two to the gaps observed. */

@@ -39,6 +39,12 @@ describe('the pace of a link', () => {
     expect(windows.at(-1)).toBeLessThanOrEqual(10 + 8 * 6);
   });
 
+  test('has more pieces under way where each takes long', () => {
+    const pace = createLinkPace();
+    receive(pace, 200, 0.02);
+    expect(pace.slots).toEqual({ slots: 12, queue: 2, window: 13 });
+  });
+
   test('what is sent counts as well as what arrives', () => {
     const pace = createLinkPace();
     for (let i = 1; i <= 200; i += 1) pace.sent(MIB, i);

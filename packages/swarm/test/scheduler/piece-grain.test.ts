@@ -45,7 +45,7 @@ describe('the grain of a piece', () => {
 
 describe('a seeder on a slow link', () => {
   const create16 = (isPlain: boolean) => {
-    const ledger = createSeederLedger({ random: createSeededRandom(1) });
+    const ledger = createSeederLedger({ random: createSeededRandom(1) }, { minPartChunks: 2 });
     ledger.handle({ kind: 'holds', pack: pack.id, masks: all, isPlain }, 0);
     const entries = [{ pack: pack.id, need: all, have: none }];
     return [A, B, C].map((asker, ask) =>
@@ -73,7 +73,10 @@ describe('a seeder on a slow link', () => {
 
   test('gives an asker a part of what it needs, whatever others need of the piece', () => {
     const small = somePack(4, 9);
-    const ledger = createSeederLedger({ random: createSeededRandom(1) }, { minSlots: 1, maxSlots: 1 });
+    const ledger = createSeederLedger(
+      { random: createSeededRandom(1) },
+      { minSlots: 1, maxSlots: 1, minPartChunks: 2 },
+    );
     ledger.handle({ kind: 'holds', pack: pack.id, masks: all, isPlain: true }, 0);
     ledger.handle({ kind: 'holds', pack: small.id, masks: fullMasks(small), isPlain: true }, 0);
     const ask = (number: number, asker: typeof A, mask: number) => {
