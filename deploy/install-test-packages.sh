@@ -15,6 +15,7 @@
 #   aria2, python3-libtorrent, nfs-ganesha, nfs-ganesha-vfs, libnfs-utils
 #                                      what a storm measures us against
 #   curl, openssl                      an HTTP client that is not ours; certificates for servers of tests
+#   iproute2                           ip, tc and bridge: network namespaces with shaped links for the storm harness
 #
 # Needs root, since apt does. Without these packages `npm test` skips the tests that need them, and says so.
 # Running it again installs only what is missing. No service is started: the tests start their own Glance.

@@ -11,8 +11,8 @@ import {
   FABRIC_SETTINGS,
   fabricLinks,
   forwarding,
-  MACHINE_SETTINGS,
   machineLinks,
+  machineSettings,
   ownSpeed,
   portSpeed,
   segmentRunOf,
@@ -54,9 +54,7 @@ export async function createStormNetwork(
   if (why !== undefined) throw new StormError('STORM_IMPOSSIBLE_HERE', why);
   signal.throwIfAborted();
   // Another run's remains that resist are no reason not to run.
-  const stale = await removeStaleRuns({ clock }).catch(
-    (error: Error) => void note(`could not clean up: ${error.message}`),
-  );
+  const stale = await removeStaleRuns({ clock }).catch((error: Error) => note(`could not clean up: ${error.message}`));
   for (const run of stale ?? []) note(`removed what run ${run} left, which was killed`);
   const run = Buffer.from(systemRandom.bytes(3)).toString('hex');
   const plan = planNetwork(storm, namespacePrefix(run));
@@ -159,7 +157,11 @@ export async function createStormNetwork(
 async function build(plan: NetworkPlan, runBytes: number, signal: AbortSignal): Promise<void> {
   const machines = machinesOf(plan);
   const namespaces = [plan.fabric, ...machines.map(({ namespace }) => namespace)];
-  await runTool('ip', ['-batch', '-'], { input: batchText(namespaces.map((name) => `netns add ${name}`)), signal });
+  // Dies with us: what it made after our death the next run would not see.
+  await runTool('setpriv', ['--pdeathsig', 'KILL', '--', 'ip', '-batch', '-'], {
+    input: batchText(namespaces.map((name) => `netns add ${name}`)),
+    signal,
+  });
   await runTool('nsenter', [netOption(plan.fabric), 'sh', '-c', settingScript(FABRIC_SETTINGS, 'true')], { signal });
   await inFabric(plan, 'ip', fabricLinks(plan), signal);
   await inFabric(plan, 'bridge', forwarding(plan), signal);
@@ -171,7 +173,7 @@ async function build(plan: NetworkPlan, runBytes: number, signal: AbortSignal): 
     signal,
   );
   await forEachFew(machines, (machine) => {
-    const script = settingScript(MACHINE_SETTINGS, `tc ${ownSpeed(machine, unshaped)} && exec ip -batch -`);
+    const script = settingScript(machineSettings(runBytes), `tc ${ownSpeed(machine, unshaped)} && exec ip -batch -`);
     const input = batchText(machineLinks(machine, plan, runBytes));
     return runTool('nsenter', [netOption(machine.namespace), 'sh', '-c', script], { input, signal });
   });

@@ -1,18 +1,22 @@
 /**
  * How one direction of a link is shaped: `tc qdisc … tbf` in numbers. All sizes in bytes, headers of every segment included.
  *
- * Measured with the numbers below (kernel 6.18, two cores that were busy with other things, 3 s after 1.5 s; goodput counts headers):
+ * Measured with the numbers below (kernel 6.18, two cores that were quite busy with other things, 3 to 5 s after 2 s; the rate counts headers, the share is
+ * that of the least and of the most of the connections, 1 where all have the same):
  *
- *   Mbit/s  connections               of the rate     sent again  round trip  share of the least and the most (1: even)
- *        5  10 into one host          100.0 %         0           116 ms      0.84 to 1.65
- *        5  40 into one host           99.8 %         2.2 %       276 ms      0.00 to 2.58, with a queue of 192 KiB
- *       20  10 into, out of one host  100.0, 100.1 %  0            29, 48 ms  0.83 to 1.67, 0.99 to 1.01
- *       20  40 into, out of one host  100.0,  99.5 %  0           118, 190 ms 0.81 to 1.68, 0.96 to 1.05
- *      100  40 into, out of one host  100.0,  99.8 %  0            31, 78 ms  0.62 to 2.51, 0.98 to 1.06
- *     1000  10 into, out of one host  100.0, 100.1 %  0             9, 11 ms  0.05 to 1.71, 0.99 to 1.01
+ *   Mbit/s  connections into, out of one host   of the rate     sent again  round trip   share
+ *        5   1                                  100.0 %         0            23 ms
+ *        5  20                                  100.0,  99.6 %  0           157, 365 ms  0.77 to 1.23, 0.96 to 1.01
+ *        5  40                                  100.1, 100.6 %  0           150, 330 ms  0.00 to 3.43, 0.03 to 2.05
+ *       20   1                                  100.0 %         0             8 ms
+ *       20  10                                  100.0,  99.9 %  0            49,  50 ms  0.99 to 1.01, 0.99 to 1.01
+ *       20  40                                  100.0, 100.3 %  0            77, 195 ms  0.89 to 1.05, 0.58 to 1.09
+ *      100   1                                  100.0 %         0             4 ms
+ *      100  40                                  100.0,  99.9 %  0           158, 165 ms  0.96 to 1.07, 0.98 to 1.02
+ *     1000  10                                  100.0,  97.9 %  0            12,  11 ms  0.77 to 1.34, 0.96 to 1.03
  *
- * htb with 32 classes, chosen by a hash of addresses and ports, was tried too: it keeps connections apart, but lets each queue its own runs, so that round trips were
- * longer (100 to 300 ms with 40 connections at 20 Mbit/s) and shares no more even, since connections meet in classes.
+ * htb with 32 classes, chosen by a hash of addresses and ports, was tried too: connections that meet in a class have half as much (0.4 to 1.9), and round trips
+ * were longer (100 to 350 ms with 40 connections at 20 Mbit/s).
  */
 export interface LinkShape {
   readonly rateBytesPerSecond: number;
@@ -36,12 +40,12 @@ export const FRAME_PAYLOAD_BYTES = 1448;
 export const FRAME_HEADER_BYTES: number = FRAME_BYTES - FRAME_PAYLOAD_BYTES;
 
 /**
- * The largest run of segments that TCP may hand down at once: 1 ms of the link, and four segments at least. A connection holds two runs in all queues of its way
+ * The largest run of segments that TCP may hand down at once: 2 ms of the link, and four segments at least. A connection holds two runs in all queues of its way
  * together (TCP small queues; veth leaves them with their owner), so short runs keep queues short and shares even, but each costs CPU at every hop: two
  * segments 4 to 5 s a GB from process to process, four 1.6 s, 64 KiB 0.5 s (machine of two cores, busy with other things).
  */
 export function largestSegmentRun(rateBytesPerSecond: number): number {
-  return Math.round(Math.min(65_536, Math.max(4 * FRAME_BYTES, rateBytesPerSecond * 0.001)));
+  return Math.round(Math.min(65_536, Math.max(4 * FRAME_BYTES, rateBytesPerSecond * 0.002)));
 }
 
 /** `runBytes`: the longest run of segments that may arrive. tbf would cut what is larger than its bucket into single segments, which costs CPU. */

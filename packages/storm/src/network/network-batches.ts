@@ -1,4 +1,4 @@
-import { largestSegmentRun, shapeFor, tbfWords, UNLIMITED } from './link-shape.ts';
+import { FRAME_BYTES, largestSegmentRun, shapeFor, tbfWords, UNLIMITED } from './link-shape.ts';
 import type { Machine, NetworkPlan } from './network-plan.ts';
 import { machinesOf, SPINE, SUBNET } from './network-plan.ts';
 
@@ -76,12 +76,18 @@ export function machineLinks(machine: Machine, plan: NetworkPlan, runBytes: numb
   ];
 }
 
-/** TCP remembers nothing from one connection to the next: links change between preparing and the storm, and one contestant must not profit from another. */
-export const MACHINE_SETTINGS: Readonly<Record<string, string>> = Object.freeze({
-  'net/ipv6/conf/all/disable_ipv6': '1',
-  'net/ipv6/conf/default/disable_ipv6': '1',
-  'net/ipv4/tcp_no_metrics_save': '1',
-});
+/**
+ * TCP remembers nothing from one connection to the next: links change between preparing and the storm, and one contestant must not profit from another. Runs of
+ * segments are as long as they may be, also of a slow connection: of those that meet in one link, who has longer runs gets more.
+ */
+export function machineSettings(runBytes: number): Readonly<Record<string, string>> {
+  return {
+    'net/ipv6/conf/all/disable_ipv6': '1',
+    'net/ipv6/conf/default/disable_ipv6': '1',
+    'net/ipv4/tcp_no_metrics_save': '1',
+    'net/ipv4/tcp_min_tso_segs': String(Math.max(1, Math.floor(runBytes / FRAME_BYTES))),
+  };
+}
 
 /** Frames pass the switches without a look from netfilter, where that is loaded. */
 export const FABRIC_SETTINGS: Readonly<Record<string, string>> = Object.freeze({
