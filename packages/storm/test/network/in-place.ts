@@ -54,3 +54,35 @@ export async function transfer(from: Place, to: Place, bytes: number): Promise<n
   const [found] = await Promise.all([words, wordsOf(sender)]);
   return Number(found.split('\n').at(-1));
 }
+
+/** Sends over four connections to each until it is stopped. Resolves when each has had something. */
+export async function sendWithoutEnd(from: Place, to: readonly Place[]): Promise<() => Promise<void>> {
+  const receivers = to.map((place) =>
+    startInPlace(
+      place,
+      `require('node:net').createServer((socket) => {
+         socket.on('error', () => {});
+         socket.once('data', () => console.log('came'));
+         socket.resume();
+       }).listen(4713, () => console.log('ready'));`,
+    ),
+  );
+  await Promise.all(receivers.map(({ stdout }) => once(stdout, 'data')));
+  const sender = startInPlace(
+    from,
+    `const block = Buffer.alloc(65536);
+     for (const address of process.argv.slice(1))
+       for (let stream = 0; stream < 4; stream += 1) {
+         const socket = require('node:net').connect(4713, address);
+         const fill = () => { while (socket.write(block)); };
+         socket.on('connect', fill).on('drain', fill);
+       }`,
+    ...to.map(({ address }) => address),
+  );
+  await Promise.all(receivers.map(({ stdout }) => once(stdout, 'data')));
+  return async () => {
+    const ends = [sender, ...receivers].map((child) => once(child, 'close'));
+    for (const child of [sender, ...receivers]) child.kill('SIGKILL');
+    await Promise.all(ends);
+  };
+}
