@@ -34,7 +34,15 @@ export function rate(bytesPerSecond: number | null): string {
 }
 
 export function size(bytes: number): string {
-  return bytes >= 2 ** 30 ? `${figure(bytes / 2 ** 30)} GiB` : `${figure(mebibytes(bytes))} MiB`;
+  if (bytes >= 2 ** 30) return `${figure(bytes / 2 ** 30)} GiB`;
+  return bytes >= 2 ** 20 || bytes === 0 ? `${figure(mebibytes(bytes))} MiB` : `${figure(bytes / 2 ** 10)} KiB`;
+}
+
+/** `46.5 %`; what is there and too little to be seen is `< 0.1 %`. */
+export function share(part: number, whole: number): string {
+  const percent = (part / whole) * 100;
+  if (!Number.isFinite(percent)) return NONE;
+  return percent > 0 && percent < 0.1 ? '< 0.1 %' : `${percent.toFixed(1)} %`;
 }
 
 /** `+4.6 %`, `−3.0 %`: how far `value` is from `reference`. */

@@ -6,7 +6,7 @@ const TERMS: readonly (readonly [term: string, meaning: string])[] = [
   ['makespan', 'from the start of the storm until the last unshelf that can finish has finished'],
   [
     'T*',
-    'the least time that any way could take on these links: the largest of what the origin’s link, the slowest host’s link and all uplinks together need',
+    'the least time that any way could take on these links: the largest of what the origin’s link, the slowest host’s link, the links of the racks, all uplinks together and the last arrival demand',
   ],
   ['ratio', 'makespan divided by T*: 1 is perfect'],
   ['p50, p95, p99', 'durations that half, 95 % and 99 % of the unshelves did not exceed, each from its own start'],

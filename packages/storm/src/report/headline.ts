@@ -1,6 +1,6 @@
 import type { ContestantRecord, StormRecord } from '../storm-record.ts';
-import { count, figure, size } from './figures.ts';
-import { isWhole, ranked, ranOnes, wasMachineTheLimit } from './standing.ts';
+import { count, deviation, figure, size } from './figures.ts';
+import { isStaggered, isWhole, ranked, ranOnes, wasMachineTheLimit } from './standing.ts';
 
 export interface Headline {
   /** Who won and by what factor. */
@@ -15,7 +15,14 @@ export function headline(record: StormRecord): Headline {
   if (ran.length === 0) return { first: 'No contestant ran: there is nothing to compare.', further: [] };
   return {
     first: winnerText(record),
-    further: [...egressText(record), wrongText(ran), ...unfinishedText(ran), ...machineText(ran)],
+    further: [
+      ...latenessText(record),
+      ...egressText(record),
+      wrongText(ran),
+      ...unfinishedText(ran),
+      ...simulatorText(record),
+      ...machineText(ran),
+    ],
   };
 }
 
@@ -26,13 +33,40 @@ function winnerText(record: StormRecord): string {
   const done = `${winner.name} finished all ${count(winner.finished)} unshelves in ${figure(winner.makespanSeconds)} s${bound}`;
   const second = others[0];
   const last = others.at(-1);
-  if (second === undefined || last === undefined) return `${done}; nobody else did.`;
+  if (second === undefined || last === undefined)
+    return ranOnes(record).length === 1 ? `${done}.` : `${done}; nobody else did.`;
   const farthest = last === second ? '' : ` and ${faster(winner, last)}`;
   return `${done}: ${faster(winner, second)}${farthest}.`;
 }
 
 function faster(winner: ContestantRecord, other: ContestantRecord): string {
   return `${figure(other.makespanSeconds / winner.makespanSeconds)} times as fast as ${other.name}`;
+}
+
+/** Where unshelves start one after the other it is their durations that people wait for, and not when the last one ends. */
+function latenessText(record: StormRecord): Headline['further'] {
+  const [winner, ...others] = ranked(record);
+  if (winner === undefined || !isStaggered(record)) return [];
+  const slowest = others.toSorted((a, b) => b.p99Seconds - a.p99Seconds)[0];
+  const own = `99 % of ${winner.name}’s unshelves took at most ${figure(winner.p99Seconds)} s`;
+  if (slowest === undefined) return [{ text: `${own}.`, isAlarm: false }];
+  const times = figure(slowest.p99Seconds / winner.p99Seconds);
+  return [
+    { text: `${own}; with ${slowest.name} ${figure(slowest.p99Seconds)} s, ${times} times as long.`, isAlarm: false },
+  ];
+}
+
+function simulatorText(record: StormRecord): Headline['further'] {
+  const quarry = ranked(record).find(({ name }) => name === 'quarry');
+  if (record.simulated === undefined || quarry === undefined) return [];
+  const { makespanSeconds } = record.simulated;
+  const off = deviation(makespanSeconds, quarry.makespanSeconds);
+  return [
+    {
+      text: `The simulator says ${figure(makespanSeconds)} s for quarry: ${off} against what was measured.`,
+      isAlarm: false,
+    },
+  ];
 }
 
 function egressText(record: StormRecord): Headline['further'] {

@@ -7,7 +7,7 @@ export const PAGE_STYLE: string = `
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;font-variant-numeric:tabular-nums}
-main{max-width:1160px;margin:0 auto;padding:20px 12px 48px;overflow-wrap:break-word}
+main{max-width:1180px;margin:0 auto;padding:20px 12px 48px;overflow-wrap:break-word}
 @media (min-width:760px){main{padding:32px 20px 64px}}
 h1{font-size:1.6rem;line-height:1.25;margin:0 0 .3em}
 h2{font-size:1.2rem;line-height:1.3;margin:2.2em 0 .6em}
@@ -26,7 +26,7 @@ p,ul,ol,dl{margin:.5em 0}
 table{border-collapse:collapse;font-size:.82rem;line-height:1.4}
 caption{text-align:left;padding:0 0 8px;max-width:min(44em,calc(100vw - 28px));position:sticky;left:0}
 p,ul,dl.glossary,figcaption,.result{max-width:920px}
-th,td{padding:5px 7px;text-align:right;white-space:nowrap;border-bottom:1px solid;vertical-align:baseline}
+th,td{padding:5px;text-align:right;white-space:nowrap;border-bottom:1px solid;vertical-align:baseline}
 thead th{vertical-align:bottom;font-weight:600}
 th:first-child{text-align:left;position:sticky;left:0;padding-left:2px}
 .words{text-align:left}

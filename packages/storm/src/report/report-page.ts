@@ -132,5 +132,11 @@ function notes(contestants: readonly ContestantRecord[]): Insert {
 
 function howItWasRun({ command, machine, commit, startedAt, seed }: StormRecord): Markup {
   return markup`${command === undefined ? undefined : markup`<p><code>${command}</code></p>`}
-<dl class="facts"><div><dt>Started</dt><dd>${startedAt}</dd></div><div><dt>Seed</dt><dd>${seed}</dd></div><div><dt>Commit</dt><dd>${commit}</dd></div><div><dt>Machine</dt><dd>${count(machine.cores)} cores, ${figure(machine.memoryGiB)} GiB</dd></div><div><dt>Kernel</dt><dd>${machine.kernel}</dd></div><div><dt>Node</dt><dd>${machine.node}</dd></div></dl>`;
+<dl class="facts"><div><dt>Started</dt><dd>${moment(startedAt)}</dd></div><div><dt>Seed</dt><dd>${seed}</dd></div><div><dt>Commit</dt><dd>${commit}</dd></div><div><dt>Machine</dt><dd>${count(machine.cores)} cores, ${figure(machine.memoryGiB)} GiB</dd></div><div><dt>Kernel</dt><dd>${machine.kernel}</dd></div><div><dt>Node</dt><dd>${machine.node}</dd></div></dl>`;
+}
+
+/** `2026-11-23 02:10:00 UTC`; what is no such time stays as it is. */
+function moment(iso: string): string {
+  const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(iso);
+  return match === null ? iso : `${match[1]} ${match[2]} UTC`;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { count, deviation, figure, median, rate, size, tickText } from '../../src/report/figures.ts';
+import { count, deviation, figure, median, rate, share, size, tickText } from '../../src/report/figures.ts';
 
 test('figures have three digits that count, and what was not measured is a dash', () => {
   expect([0, 0.0375, 1.004, 9.999, 15.23, 99.97, 562.4, 12_345].map(figure)).toEqual([
@@ -25,6 +25,12 @@ test('links are written in bits, sizes in binary units', () => {
   expect(rate(null)).toBe('unlimited');
   expect(size(32 * 2 ** 20)).toBe('32.0 MiB');
   expect(size(1.25 * 2 ** 30)).toBe('1.25 GiB');
+  expect(size(131_072)).toBe('128 KiB');
+  expect(size(0)).toBe('0 MiB');
+});
+
+test('a share that is there is never written as none', () => {
+  expect([share(465, 1000), share(1, 100_000), share(0, 10), share(0, 0)]).toEqual(['46.5 %', '< 0.1 %', '0.0 %', '–']);
 });
 
 test('deviations carry their sign', () => {

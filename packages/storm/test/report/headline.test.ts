@@ -40,6 +40,23 @@ test('a machine with too little left idle is named with its figure', () => {
   expect(allOf(shape('six'))).toContain('The machine was the limit for libtorrent (9.40 % idle).');
 });
 
+test('where unshelves start one after the other the headline compares how long they took', () => {
+  expect(allOf(shape('morning'))).toMatch(
+    /99 % of quarry’s unshelves took at most 10\.3 s; with direct 380 s, 37\.0 times as long\./,
+  );
+  expect(allOf(shape('six'))).not.toContain('99 %');
+});
+
+test('the simulator’s word stands beside what was measured', () => {
+  expect(allOf(shape('six'))).toContain('The simulator says 14.6 s for quarry: −3.5 % against what was measured.');
+});
+
+test('one who ran alone is compared with nobody', () => {
+  expect(headline(shape('alone')).first).toBe(
+    'quarry finished all 8 unshelves in 15.2 s, 1.13 × the bound T* of 13.4 s.',
+  );
+});
+
 test('another than Quarry can win', () => {
   expect(headline(plausibleRecord({ hosts: 8, contestants: ['direct', 'aria2'] })).first).toMatch(/^aria2 finished/);
 });

@@ -57,7 +57,7 @@ export function plausibleRecord(shape: RecordShape): StormRecord {
       largest: IMAGE,
     },
     glance: 'embedded',
-    boundSeconds: BOUND + arrivalSeconds,
+    boundSeconds: boundOf(shape),
     boundBy: arrivalSeconds > 0 ? 'the last arrival' : 'the origin’s link',
     calibration: [
       { link: 'host-00 down', setBytesPerSecond: LINK, measuredBytesPerSecond: LINK * 0.987 },
@@ -65,9 +65,9 @@ export function plausibleRecord(shape: RecordShape): StormRecord {
       { link: 'origin up', setBytesPerSecond: LINK * (shape.originFactor ?? 1), measuredBytesPerSecond: LINK * 0.991 },
     ],
     simulated: {
-      makespanSeconds: (BOUND + arrivalSeconds) * 1.09,
-      p50Seconds: BOUND * 1.05,
-      p99Seconds: BOUND * 1.08,
+      makespanSeconds: boundOf(shape) * 1.09,
+      p50Seconds: BOUND * (arrivalSeconds > 0 ? 0.43 : 1.05),
+      p99Seconds: BOUND * (arrivalSeconds > 0 ? 0.71 : 1.08),
       originBytes: IMAGE,
     },
     startedAt: '2026-11-23T02:10:00.000Z',
@@ -107,7 +107,7 @@ function ranContestant(name: string, shape: RecordShape, random: Random): Contes
     .flatMap(({ endedSeconds, atSeconds }) => (endedSeconds === undefined ? [] : [endedSeconds - atSeconds]))
     .toSorted((a, b) => a - b);
   const ends = unshelves.flatMap(({ endedSeconds }) => (endedSeconds === undefined ? [] : [endedSeconds]));
-  const makespanSeconds = ends.length < unshelfCount ? Number.NaN : Math.max(...ends);
+  const makespanSeconds = Math.max(0, ...ends);
   const lastSeconds = ends.length === 0 ? 60 : Math.max(...ends);
   const copies = pace.each === true ? shape.hosts : pace.copies;
   const idlePercent = shape.idlePercent?.[name] ?? 45;
@@ -119,7 +119,7 @@ function ranContestant(name: string, shape: RecordShape, random: Random): Contes
     finished: ends.length,
     expectedToFinish: unshelfCount,
     makespanSeconds,
-    ratio: makespanSeconds / (BOUND + arrivalSeconds),
+    ratio: makespanSeconds / boundOf(shape),
     p50Seconds: at(durations, 0.5),
     p95Seconds: at(durations, 0.95),
     p99Seconds: at(durations, 0.99),
@@ -132,7 +132,7 @@ function ranContestant(name: string, shape: RecordShape, random: Random): Contes
     meanPssMiB: hosts.reduce((sum, { pssMiB }) => sum + pssMiB, 0) / hosts.length,
     cpuIdlePercent: idlePercent,
     unshelves,
-    samples: samples(lastSeconds, IMAGE * copies, ends, idlePercent, shape, random),
+    samples: samplesOf(lastSeconds, IMAGE * copies, ends, idlePercent, shape, random),
     hosts,
     criticalPath:
       name === 'quarry' && ends.length > 0
@@ -143,6 +143,10 @@ function ranContestant(name: string, shape: RecordShape, random: Random): Contes
         : [],
     notes: finishing < 1 ? ['Killing a host means the end of its client: it is not started again.'] : [],
   };
+}
+
+function boundOf({ arrivalSeconds = 0 }: RecordShape): number {
+  return arrivalSeconds > 0 ? arrivalSeconds : BOUND;
 }
 
 function notRun(name: string): ContestantRecord {
@@ -156,7 +160,7 @@ function notRun(name: string): ContestantRecord {
   };
 }
 
-function samples(
+function samplesOf(
   lastSeconds: number,
   originBytes: number,
   ends: readonly number[],

@@ -33,7 +33,7 @@ export function egressChart(record: StormRecord): Chart {
     name: 'origin-egress',
     title: 'What left the origin',
     caption:
-      `Payload over the origin’s link, per contestant. The link carries ${rate(record.originBytesPerSecond)}, headers included` +
+      `Payload over the origin’s link, per contestant. ${Number.isFinite(record.originBytesPerSecond) ? `The link carries ${rate(record.originBytesPerSecond)}, headers included` : 'The link has no limit'}` +
       `${record.budgetBytesPerSecond === null ? '; there is no budget' : `; the operator’s budget is ${rate(record.budgetBytesPerSecond)}`}.`,
     draw: (widthPx) =>
       drawPanels(

@@ -4,7 +4,7 @@ import type { Chart } from '../drawing/chart.ts';
 import { SOURCE_NAMES } from '../drawing/palette.ts';
 import type { SourceName } from '../drawing/palette.ts';
 import { drawStackedBars } from '../drawing/stacked-bars.ts';
-import { count, figure, mebibytes, size } from '../figures.ts';
+import { count, mebibytes, share, size } from '../figures.ts';
 import { ranOnes } from '../standing.ts';
 
 /** What each source is called, for people. Racks are told apart only where there are several. */
@@ -25,11 +25,11 @@ interface SourcedHost {
   readonly sources: HostSources;
 }
 
-/** Hosts of which is known where their bytes came from; those that leaned on the origin's side most first. */
+/** Hosts of which is known where their bytes came from; those first that had least from nearby: sorted so, hundreds of bars make one picture. */
 export function sourcedHosts({ hosts }: ContestantRecord): readonly SourcedHost[] {
   return hosts
     .flatMap(({ name, sources }) => (sources === undefined ? [] : [{ name, sources }]))
-    .toSorted((a, b) => outside(b.sources) - outside(a.sources) || totalBytes(b.sources) - totalBytes(a.sources));
+    .toSorted((a, b) => nearby(a.sources) - nearby(b.sources) || outside(b.sources) - outside(a.sources));
 }
 
 /** Where each host's bytes came from; a chart for each contestant that knows it. */
@@ -44,18 +44,16 @@ function sourceChart(contestant: string, hosts: readonly SourcedHost[], zones: n
   const sums = sumOfSources(hosts);
   const all = totalBytes(sums);
   const present = SOURCE_NAMES.filter((name) => sums[name] > 0);
-  const shares = present.map(
-    (name) => `${sourceText(name, zones)} ${size(sums[name])} (${figure((sums[name] / all) * 100)} %)`,
-  );
+  const shares = present.map((name) => `${sourceText(name, zones)} ${size(sums[name])} (${share(sums[name], all)})`);
   return {
     name: `sources-${fileName(contestant)}`,
     title: `Where each host’s bytes came from: ${contestant}`,
-    caption: `Bytes of chunks of ${count(hosts.length)} hosts by source, those first that took most from the origin’s side. In all: ${shares.join(', ')}.`,
+    caption: `Bytes of chunks of ${count(hosts.length)} hosts by source, those first that had least from nearby. In all: ${shares.join(', ')}.`,
     draw: (widthPx, ids) =>
       drawStackedBars(
         {
           valueLabel: 'Bytes of a host (MiB)',
-          rankLabel: 'Hosts, most from the origin first (rank)',
+          rankLabel: 'Hosts, least from nearby first (rank)',
           bars: hosts.map(({ name, sources }) => ({
             name,
             values: {
@@ -82,6 +80,10 @@ export function sumOfSources(hosts: readonly SourcedHost[]): HostSources {
   const sums = { local: 0, rack: 0, peer: 0, seeder: 0, origin: 0 };
   for (const { sources } of hosts) for (const name of SOURCE_NAMES) sums[name] += sources[name];
   return sums;
+}
+
+function nearby({ local, rack }: HostSources): number {
+  return local + rack;
 }
 
 function outside({ seeder, origin }: HostSources): number {

@@ -7,10 +7,9 @@ import { ranOnes } from '../standing.ts';
 /** The same for every chart of a record that has one: they can be laid side by side. */
 export function timeAxisOf(record: StormRecord): TimeAxis {
   return timeAxis(
-    ranOnes(record).map(({ makespanSeconds, unshelves, samples }) => {
-      if (Number.isFinite(makespanSeconds) && makespanSeconds > 0) return makespanSeconds;
-      return Math.max(0, samples.at(-1)?.seconds ?? 0, ...unshelves.map(({ endedSeconds }) => endedSeconds ?? 0));
-    }),
+    ranOnes(record).map(({ unshelves, samples }) =>
+      Math.max(samples.at(-1)?.seconds ?? 0, ...unshelves.map(({ endedSeconds }) => endedSeconds ?? 0)),
+    ),
     record.boundSeconds,
   );
 }

@@ -56,7 +56,7 @@ export function drawLineChart(chart: LineChart, widthPx: number): Drawing {
 
 function legendOf(chart: LineChart): readonly LegendItem[] {
   return [
-    ...chart.lines.map(({ style, text }) => ({ sample: lineSample(style), text })),
+    ...chart.lines.map(({ style, text, isComplete }) => ({ sample: lineSample(style, isComplete), text })),
     ...(chart.bound === undefined ? [] : [{ sample: ruleSample('bound'), text: `bound ${chart.bound.text}` }]),
   ];
 }

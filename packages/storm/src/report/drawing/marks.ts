@@ -59,12 +59,12 @@ export function endMark(style: LineStyle, [x, y]: Point): Markup {
   return markup`<polygon class="fill s${style.index}" points="${points.join(' ')}"/>`;
 }
 
-/** A contestant in a legend: its line with its dashes and its mark. */
-export function lineSample(style: LineStyle): Markup {
+/** A contestant in a legend: its line with its dashes, and its mark where the line has one. */
+export function lineSample(style: LineStyle, isComplete: boolean): Markup {
   return markup`${polyline(style, [
     [0, 6],
     [24, 6],
-  ])}${endMark(style, [24, 6])}`;
+  ])}${isComplete ? endMark(style, [24, 6]) : undefined}`;
 }
 
 export function ruleSample(className: string): Markup {

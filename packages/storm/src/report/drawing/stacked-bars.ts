@@ -28,6 +28,8 @@ export interface StackedBar {
 /** With more bars than this names are too many to read: bars become thin and stand upright. */
 const NAMED_BARS = 40;
 const NAME_CHARACTERS = 14;
+/** Thin bars overlap by so much: between whole pixels paper would shine through. */
+const SEAM_PX = 0.6;
 
 export function drawStackedBars(chart: StackedBars, widthPx: number, ids: string): Drawing {
   const { heightPx, content } =
@@ -70,7 +72,7 @@ function drawThin({ bars, valueLabel, rankLabel }: StackedBars, widthPx: number,
   const columns = bars.map(({ values }, index) =>
     parts(values, y).map(
       ({ name, from, to }) =>
-        markup`<rect ${fillOf(name, ids)} x="${round(x(index))}" y="${round(to)}" width="${round(Math.max(0.8, x(1) - x(0) - (x(1) - x(0) > 3 ? 0.6 : 0)))}" height="${round(from - to)}"/>`,
+        markup`<rect ${fillOf(name, ids)} x="${round(x(index))}" y="${round(to)}" shape-rendering="crispEdges" width="${round(x(1) - x(0) + SEAM_PX)}" height="${round(from - to)}"/>`,
     ),
   );
   return {

@@ -11,24 +11,40 @@ interface Column {
   readonly value: (contestant: ContestantRecord) => number;
   readonly text: (value: number) => string;
   /** Whether less is better; a column without it has no best. */
-  readonly isLessBetter: boolean;
+  readonly isLessBetter?: true;
+  /** Says nothing where nothing was delivered. */
+  readonly isOfDelivery?: true;
 }
 
 /** The fields of the JSON summary; what must be right stands before what should be small. Finished and expected share a column before these. */
 const COLUMNS: readonly Column[] = [
-  { title: 'Wrong', unit: 'bytes', value: (each) => each.wrongBytes, text: count, isLessBetter: false },
-  { title: 'Makespan', unit: 's', value: (each) => each.makespanSeconds, text: figure, isLessBetter: true },
-  { title: 'Ratio', unit: '× T*', value: (each) => each.ratio, text: figure, isLessBetter: true },
-  { title: 'p50', unit: 's', value: (each) => each.p50Seconds, text: figure, isLessBetter: true },
-  { title: 'p95', unit: 's', value: (each) => each.p95Seconds, text: figure, isLessBetter: true },
-  { title: 'p99', unit: 's', value: (each) => each.p99Seconds, text: figure, isLessBetter: true },
+  { title: 'Wrong', unit: 'bytes', value: (each) => each.wrongBytes, text: count },
+  {
+    title: 'Makespan',
+    unit: 's',
+    value: (each) => each.makespanSeconds,
+    text: figure,
+    isLessBetter: true,
+    isOfDelivery: true,
+  },
+  { title: 'Ratio', unit: '× T*', value: (each) => each.ratio, text: figure, isLessBetter: true, isOfDelivery: true },
+  { title: 'p50', unit: 's', value: (each) => each.p50Seconds, text: figure, isLessBetter: true, isOfDelivery: true },
+  { title: 'p95', unit: 's', value: (each) => each.p95Seconds, text: figure, isLessBetter: true, isOfDelivery: true },
+  { title: 'p99', unit: 's', value: (each) => each.p99Seconds, text: figure, isLessBetter: true, isOfDelivery: true },
   { title: 'From origin', unit: 'MiB', value: (each) => mebibytes(each.originBytes), text: figure, isLessBetter: true },
-  { title: 'Unique', unit: 'MiB', value: (each) => mebibytes(each.uniqueBytes), text: figure, isLessBetter: false },
+  { title: 'Unique', unit: 'MiB', value: (each) => mebibytes(each.uniqueBytes), text: figure },
   { title: 'Amplification', unit: '×', value: (each) => each.originAmplification, text: figure, isLessBetter: true },
-  { title: 'CPU', unit: 's/GB', value: (each) => each.cpuSecondsPerGb, text: figure, isLessBetter: true },
+  {
+    title: 'CPU',
+    unit: 's/GB',
+    value: (each) => each.cpuSecondsPerGb,
+    text: figure,
+    isLessBetter: true,
+    isOfDelivery: true,
+  },
   { title: 'Peak RSS', unit: 'MiB', value: (each) => each.peakRssMiB, text: figure, isLessBetter: true },
   { title: 'Mean PSS', unit: 'MiB', value: (each) => each.meanPssMiB, text: figure, isLessBetter: true },
-  { title: 'Idle', unit: '%', value: (each) => each.cpuIdlePercent, text: figure, isLessBetter: false },
+  { title: 'Idle', unit: '%', value: (each) => each.cpuIdlePercent, text: figure },
 ];
 
 /** All contestants, those that were not run with the reason, and what the simulator had said. */
@@ -57,11 +73,13 @@ function ranRow(contestant: ContestantRecord, rivals: readonly ContestantRecord[
 
 function cell(column: Column, contestant: ContestantRecord, rivals: readonly ContestantRecord[]): Markup {
   const value = column.value(contestant);
-  const text = column.text(value);
+  // Nothing delivered took no time, and cost nothing per GB: a zero would look like a record.
+  const isVoid = contestant.finished === 0 && column.isOfDelivery === true;
+  const text = isVoid ? '–' : column.text(value);
   if (column.title === 'Wrong' && value !== 0) return markup`<td class="alarm">${text} !</td>`;
   // Alone there is nobody to be better than; and equals share the star.
   const isBest =
-    column.isLessBetter &&
+    column.isLessBetter === true &&
     rivals.length > 1 &&
     rivals.includes(contestant) &&
     text === column.text(Math.min(...rivals.map(column.value)));
