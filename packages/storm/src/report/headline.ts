@@ -18,7 +18,7 @@ export function headline(record: StormRecord): Headline {
     further: [
       ...latenessText(record),
       ...egressText(record),
-      wrongText(ran),
+      ...wrongText(ran),
       ...unfinishedText(ran),
       ...simulatorText(record),
       ...machineText(ran),
@@ -82,11 +82,13 @@ function egressText(record: StormRecord): Headline['further'] {
   return [{ text: `${own}; ${less}.`, isAlarm: false }];
 }
 
-function wrongText(ran: readonly ContestantRecord[]): Headline['further'][number] {
+function wrongText(ran: readonly ContestantRecord[]): Headline['further'] {
+  // Where nothing was delivered nothing was compared.
+  if (ran.every(({ finished }) => finished === 0)) return [];
   const wrong = ran.filter(({ wrongBytes }) => wrongBytes !== 0);
-  if (wrong.length === 0) return { text: 'Wrong bytes: none, with anyone.', isAlarm: false };
+  if (wrong.length === 0) return [{ text: 'Wrong bytes: none, with anyone.', isAlarm: false }];
   const each = wrong.map(({ name, wrongBytes }) => `${name} ${count(wrongBytes)}`);
-  return { text: `Wrong bytes: ${each.join(', ')}.`, isAlarm: true };
+  return [{ text: `Wrong bytes: ${each.join(', ')}.`, isAlarm: true }];
 }
 
 function unfinishedText(ran: readonly ContestantRecord[]): Headline['further'] {

@@ -32,7 +32,7 @@ th:first-child{text-align:left;position:sticky;left:0;padding-left:2px}
 .words{text-align:left}
 .unit{display:block;font-weight:400}
 .best{font-weight:700}
-.off{display:block;font-size:.8rem}
+.off{display:block}
 .simulated th,.simulated td{font-style:italic}
 figure{margin:0 0 1.8em}
 figcaption{margin:0 0 .8em;font-size:.9rem}
@@ -53,7 +53,8 @@ ${colours(LIGHT)}
 main{max-width:none;padding:0}
 .scroll{overflow:visible}
 table{font-size:7.5pt}
-th,td{padding:2px 4px;white-space:normal}
+th,td{padding:2px 3px}
+th{white-space:normal}
 th:first-child{position:static}
 figure,tr,li{break-inside:avoid}
 h2,h3,figcaption{break-after:avoid}

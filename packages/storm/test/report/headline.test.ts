@@ -63,5 +63,6 @@ test('another than Quarry can win', () => {
 
 test('where nobody finished, or nobody ran, that is what it says', () => {
   expect(headline(shape('nothing')).first).toMatch(/^Nobody brought every unshelf/);
+  expect(allOf(shape('nothing'))).not.toContain('Wrong bytes');
   expect(headline(shape('nobody')).first).toMatch(/^No contestant ran/);
 });

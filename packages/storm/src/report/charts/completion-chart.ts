@@ -39,10 +39,7 @@ export function completionChart(record: StormRecord): Chart {
                   {
                     style,
                     text: `${contestant.name}: ${outcome(contestant)}`,
-                    steps: [
-                      [0, 0] as const,
-                      ...endsOf(contestant.unshelves).map((seconds, index): Point => [seconds, index + 1]),
-                    ],
+                    steps: stepsOf(contestant),
                     isComplete: isWhole(contestant),
                   },
                 ];
@@ -63,4 +60,13 @@ function endsOf(unshelves: ContestantRecord['unshelves']): readonly number[] {
   return unshelves
     .flatMap(({ endedSeconds, failure }) => (endedSeconds === undefined || failure !== undefined ? [] : [endedSeconds]))
     .toSorted((a, b) => a - b);
+}
+
+/** Who did not bring all to its end stays level until the last sample: it is seen for how long it was waited for. */
+function stepsOf(contestant: ContestantRecord): readonly Point[] {
+  const ends = endsOf(contestant.unshelves);
+  const steps: readonly Point[] = [[0, 0], ...ends.map((seconds, index): Point => [seconds, index + 1])];
+  const lastSeconds = contestant.samples.at(-1)?.seconds;
+  if (isWhole(contestant) || lastSeconds === undefined || lastSeconds <= (ends.at(-1) ?? 0)) return steps;
+  return [...steps, [lastSeconds, ends.length]];
 }

@@ -108,7 +108,8 @@ function simulatorRow(record: StormRecord): Markup | undefined {
   const cells = COLUMNS.map((column) => {
     const value = values[column.title];
     if (value === undefined) return markup`<td>–</td>`;
-    const off = measured === undefined ? undefined : deviation(value, column.value(measured));
+    const off =
+      measured === undefined || measured.finished === 0 ? undefined : deviation(value, column.value(measured));
     return markup`<td>${column.text(value)}${off === undefined ? undefined : markup` <span class="off">${off}</span>`}</td>`;
   });
   return markup`<tr class="simulated"><th scope="row">simulator’s quarry</th><td>–</td>${cells}</tr>`;
