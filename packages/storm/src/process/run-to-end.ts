@@ -22,7 +22,6 @@ export function runToEnd(
     signal.throwIfAborted();
     const [file = '', ...args] = [...prefix, ...command];
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
-    if (child.pid !== undefined) onStart(child.pid);
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
@@ -34,5 +33,6 @@ export function runToEnd(
       const words = stderr.trim() || stdout.trim().slice(-2000) || 'it said nothing';
       reject(signal.aborted ? signal.reason : new StormError('STORM_PART_FAILED', `${command[0]} ${how}: ${words}`));
     });
+    if (child.pid !== undefined) onStart(child.pid);
   });
 }
