@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { limits } from '@quarry/content';
-import { createSemaphore } from '@quarry/runtime';
+import { createSemaphore, errorCode } from '@quarry/runtime';
 import type { Stage } from '../contestant.ts';
 import { StormError } from '../storm-error.ts';
 import type { Place, Waiting } from '../storm-network.ts';
@@ -16,8 +16,8 @@ const AT_ONCE = 4;
 const PREFETCHED_AT_ONCE = 32;
 const POLL_MS = 200;
 const KNOWN_WITHIN_MS = 60_000;
-const PRESENT_WITHIN_MS = 3000;
-const READ_TRIES = 5;
+const PRESENT_WITHIN_MS = 1500;
+const READ_TRIES = 20;
 
 /**
  * Brings about what hosts hold when the storm begins, over links that are not shaped, and looks whether they do.
@@ -104,7 +104,8 @@ async function forgetLent(stage: Stage, cluster: Cluster, { host, images, bases 
 }
 
 /**
- * Reads what one host shall hold, until it does: while an image is news its façade may not know it yet, and passes on Glance's bytes, of which nothing stays.
+ * Reads what one host shall hold, until it does: while an image is news its façade may not know it yet, or have it from somebody whose word is good for a whole
+ * image only, and passes on Glance's bytes, of which nothing stays. It forgets that word then, and asks again.
  * @throws StormError STORM_PART_FAILED
  */
 async function readAll(stage: Stage, node: RunningDaemon, reads: readonly PlannedRead[]): Promise<void> {
@@ -112,12 +113,21 @@ async function readAll(stage: Stage, node: RunningDaemon, reads: readonly Planne
   for (let tries = 1; ; tries += 1) {
     for (const { host, image, ranges } of reads)
       await curl(placeOf(network, host), readWords(idOf(stage, image), glance.token, ranges), { signal });
-    const host = reads[0]?.host ?? 0;
     try {
-      return await checkHeld(stage, node, host);
+      return await checkHeld(stage, node, reads[0]?.host ?? 0);
     } catch (error) {
       if (tries === READ_TRIES || signal.aborted) throw error;
     }
+    for (const { image } of reads) await forgetHere(node, idOf(stage, image), { signal });
+  }
+}
+
+async function forgetHere(node: RunningDaemon, what: string, { signal }: Waiting): Promise<void> {
+  try {
+    await node.client.purge({ what, isClusterWide: false }, { signal });
+  } catch (error) {
+    // it did not know it
+    if (errorCode(error) !== 'CONTROL_REMOTE') throw error;
   }
 }
 
