@@ -1,8 +1,5 @@
 // Real daemons in real namespaces with shaped links, as the storm harness starts them: every byte is right, also where hosts die and where they lie.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { link, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createControlClient } from '@quarry/daemon';
 import { createLifecycle, createSeededRandom, systemClock } from '@quarry/runtime';
@@ -12,12 +9,12 @@ import type { Storm, StormFault } from '@quarry/scenario';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Attempt } from '../../packages/storm/src/contestant.ts';
 import { createQuarry } from '../../packages/storm/src/contestants/quarry.ts';
+import { startStormGlance } from '../../packages/storm/src/glance/start-storm-glance.ts';
 import { makeSourceImages } from '../../packages/storm/src/images/make-source-images.ts';
 import { createStormNetwork } from '../../packages/storm/src/network/create-storm-network.ts';
 import { makeDaemonBundle } from '../../packages/storm/src/quarry/make-bundle.ts';
 import type { SourceImages } from '../../packages/storm/src/source-images.ts';
-import type { StormGlance } from '../../packages/storm/src/storm-glance.ts';
-import type { Place, StormNetwork } from '../../packages/storm/src/storm-network.ts';
+import type { StormNetwork } from '../../packages/storm/src/storm-network.ts';
 import { describeWithNetwork } from '../../packages/storm/test/network/describe-with-network.ts';
 
 const signal = new AbortController().signal;
@@ -53,33 +50,6 @@ describeWithNetwork('Quarry in a storm', () => {
   let bundle: string;
   let lifecycle: Lifecycle;
 
-  const startGlance = async (origin: Place, images: SourceImages, directory: string): Promise<StormGlance> => {
-    const storeDirectory = join(directory, 'store');
-    await mkdir(storeDirectory);
-    const ids: (string | undefined)[] = images.files.map(() => randomUUID());
-    for (const [i, { path }] of images.files.entries()) await link(path, join(storeDirectory, ids[i] ?? ''));
-    const records = images.files.map(({ sizeBytes, sha512 }, i) => {
-      const hash = { os_hash_algo: 'sha512', os_hash_value: sha512 };
-      return { id: ids[i], status: 'active', visibility: 'public', size: sizeBytes, disk_format: 'raw', ...hash };
-    });
-    const script = join(import.meta.dirname, 'support/small-glance-process.ts');
-    const [command, ...words] = [...origin.prefix, process.execPath, script];
-    const glance = spawn(command, [...words, origin.address, storeDirectory, JSON.stringify(records)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    lifecycle.onClose('Glance', () => void glance.kill('SIGKILL'));
-    await once(glance.stdout, 'data');
-    return {
-      kind: 'embedded',
-      url: `http://${origin.address}:9292`,
-      token: 'token',
-      storeDirectory,
-      id: (image) => ids[image],
-      setId: (image, id) => void (ids[image] = id),
-      setFailing: async () => {},
-      sentBytes: async () => 0,
-    };
-  };
   const prepare = async (storm: Storm): Promise<Played> => {
     const directory = await mkdtemp(join(root, 'q-'));
     const network = await createStormNetwork({ clock: systemClock, lifecycle }, { storm, signal });
@@ -89,12 +59,9 @@ describeWithNetwork('Quarry in a storm', () => {
       seed: 1,
       signal,
     });
-    const glance = await startGlance(network.origin, images, directory);
-    await mkdir(join(directory, 'c'));
-    const attempt = await createQuarry({ bundle }).prepare({
+    const stage = {
       storm,
       network,
-      glance,
       images,
       lifecycle,
       signal,
@@ -102,7 +69,10 @@ describeWithNetwork('Quarry in a storm', () => {
       random: createSeededRandom(1),
       directory: join(directory, 'c'),
       note: () => {},
-    });
+    };
+    await mkdir(stage.directory);
+    const glance = await startStormGlance(stage);
+    const attempt = await createQuarry({ bundle }).prepare({ ...stage, glance });
     await network.shape({ signal });
     let files = 0;
     const unshelve = async (host: number, image = 0): Promise<number> => {
