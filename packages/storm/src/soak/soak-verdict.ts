@@ -28,6 +28,8 @@ export interface SoakVerdict {
   readonly verdict: 'flat' | 'grows' | 'untold';
   /** The daemon whose growth is largest at least; none where all were too short to say anything. */
   readonly worst: (Trend & { readonly daemon: string }) | null;
+  /** Of every daemon that lived long enough. */
+  readonly trends: readonly (Trend & { readonly daemon: string })[];
   readonly peak: number;
   readonly median: number;
 }
@@ -35,7 +37,7 @@ export interface SoakVerdict {
 /** Of a daemon's time: buffers, compiled code and the heap reach their sizes in it. */
 const WARM_UP = 1 / 3;
 /** After that; growing within less is still the start. */
-const LEAST_MS = 5 * 60_000;
+const LEAST_MS = 10 * 60_000;
 const LEAST_SAMPLES = 20;
 
 /** One for each quantity that there are series of. */
@@ -70,7 +72,8 @@ function judge(quantity: SoakQuantity, series: readonly SoakSeries[]): SoakVerdi
     quantity,
     verdict: grows.length > 0 ? 'grows' : isFlat ? 'flat' : 'untold',
     worst: worst ? { daemon: worst.daemon, perHour: worst.perHour, uncertainty: worst.uncertainty } : null,
-    peak: Math.max(...all),
+    trends: trends.map(({ daemon, perHour, uncertainty }) => ({ daemon, perHour, uncertainty })),
+    peak: all.reduce((most, value) => Math.max(most, value), 0),
     median: all.toSorted((a, b) => a - b)[all.length >> 1] ?? 0,
   };
 }

@@ -32,6 +32,7 @@ describe('the verdict on a soak', () => {
     const verdicts = judgeSoak([...others, series('rssMiB', { minutes: 60, perHour: 100, daemon: 'host-07' })]);
     expect(verdicts).toMatchObject([{ verdict: 'grows', worst: { daemon: 'host-07' } }]);
     expect(verdicts[0]?.worst?.perHour).toBeCloseTo(100, -1);
+    expect(verdicts[0]?.trends).toHaveLength(8);
   });
 
   test('is no verdict after a minute, whatever rises meanwhile', () => {
@@ -41,7 +42,7 @@ describe('the verdict on a soak', () => {
   });
 
   test('is not that it is flat where nobody could have seen it grow', () => {
-    expect(judgeSoak([series('rssMiB', { minutes: 10, noise: 200 })])).toMatchObject([{ verdict: 'untold' }]);
+    expect(judgeSoak([series('rssMiB', { minutes: 20, noise: 200 })])).toMatchObject([{ verdict: 'untold' }]);
   });
 
   test('is that files leak of which one stays open every minute', () => {
