@@ -14,6 +14,11 @@ export function count(value: number | undefined): string {
   return value === undefined || !Number.isFinite(value) ? NONE : grouped(String(Math.round(value)));
 }
 
+/** `0.7`, `45.0`: of a whole that is 100. */
+export function percentage(value: number | undefined): string {
+  return value === undefined || !Number.isFinite(value) ? NONE : value.toFixed(1);
+}
+
 /** As a tick: no digits that are always zero. */
 export function tickText(value: number): string {
   return grouped(String(Number(value.toPrecision(6))));
@@ -49,7 +54,9 @@ export function share(part: number, whole: number): string {
 export function deviation(value: number, reference: number): string {
   const percent = (value / reference - 1) * 100;
   if (!Number.isFinite(percent)) return NONE;
-  return `${percent < 0 ? '−' : '+'}${Math.abs(percent).toFixed(1)} %`;
+  const digits = Math.abs(percent).toFixed(1);
+  if (digits === '0.0') return '0.0 %';
+  return `${percent < 0 ? '−' : '+'}${digits} %`;
 }
 
 /** The middle one; the lower of two. Undefined: there is none. */

@@ -1,5 +1,5 @@
 import type { ContestantRecord, StormRecord } from '../storm-record.ts';
-import { count, deviation, figure, size } from './figures.ts';
+import { count, deviation, figure, percentage, size } from './figures.ts';
 import { isStaggered, isWhole, ranked, ranOnes, wasMachineTheLimit } from './standing.ts';
 
 export interface Headline {
@@ -101,7 +101,7 @@ function unfinishedText(ran: readonly ContestantRecord[]): Headline['further'] {
 function machineText(ran: readonly ContestantRecord[]): Headline['further'] {
   const limited = ran.filter(wasMachineTheLimit);
   if (limited.length === 0) return [];
-  const each = limited.map(({ name, cpuIdlePercent }) => `${name} (${figure(cpuIdlePercent)} % idle)`);
+  const each = limited.map(({ name, cpuIdlePercent }) => `${name} (${percentage(cpuIdlePercent)} % idle)`);
   return [{ text: `The machine was the limit for ${each.join(', ')}.`, isAlarm: true }];
 }
 

@@ -23,7 +23,7 @@ p,ul,ol,dl{margin:.5em 0}
 .facts .long{grid-column:span 2}
 .facts dd{margin:0;font-weight:600}
 .scroll{overflow-x:auto;margin:.8em 0}
-table{border-collapse:collapse;font-size:.82rem;line-height:1.4}
+table{border-collapse:collapse;min-width:min(100%,28em);font-size:.82rem;line-height:1.4}
 caption{text-align:left;padding:0 0 8px;max-width:min(44em,calc(100vw - 28px));position:sticky;left:0}
 p,ul,dl.glossary,figcaption,.result{max-width:920px}
 th,td{padding:5px;text-align:right;white-space:nowrap;border-bottom:1px solid;vertical-align:baseline}

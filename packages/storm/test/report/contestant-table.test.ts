@@ -40,3 +40,12 @@ test('who was not run is listed with the reason', () => {
 test('the simulator’s figures carry their distance from what was measured', () => {
   expect(rowOf('simulator’s quarry')[2]).toBe('14.6 −3.5 %');
 });
+
+test('who has no process that stays on a host has no memory, rather than the least', () => {
+  const both = plausibleRecord({ hosts: 8, contestants: ['quarry', 'direct'] });
+  const contestants = both.contestants.map((each) =>
+    each.name === 'direct' ? { ...each, meanPssMiB: 0, peakRssMiB: 0 } : each,
+  );
+  expect(rowOf('direct', { ...both, contestants }).slice(11, 13)).toEqual(['–', '–']);
+  expect(rowOf('quarry', { ...both, contestants })[12]).toMatch(/^★ \d/);
+});

@@ -36,6 +36,7 @@ test('a share that is there is never written as none', () => {
 test('deviations carry their sign', () => {
   expect(deviation(104.6, 100)).toBe('+4.6 %');
   expect(deviation(97, 100)).toBe('−3.0 %');
+  expect(deviation(99.99, 100)).toBe('0.0 %');
   expect(deviation(1, 0)).toBe('–');
 });
 

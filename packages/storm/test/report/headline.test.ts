@@ -37,7 +37,7 @@ test('whoever delivered wrong bytes or did not finish cannot win, and is named',
 });
 
 test('a machine with too little left idle is named with its figure', () => {
-  expect(allOf(shape('six'))).toContain('The machine was the limit for libtorrent (9.40 % idle).');
+  expect(allOf(shape('six'))).toContain('The machine was the limit for libtorrent (9.4 % idle).');
 });
 
 test('where unshelves start one after the other the headline compares how long they took', () => {

@@ -4,7 +4,7 @@ import { isStaggered, ranOnes } from '../standing.ts';
 import { completionChart } from './completion-chart.ts';
 import { durationChart } from './duration-chart.ts';
 import { egressChart } from './egress-chart.ts';
-import { cpuChart, memoryChart } from './host-charts.ts';
+import { hostCharts } from './host-charts.ts';
 import { idleChart } from './idle-chart.ts';
 import { sourceCharts } from './source-chart.ts';
 
@@ -23,7 +23,7 @@ export function chartsOf(record: StormRecord): RecordCharts {
     completion: [completionChart(record), ...(isStaggered(record) ? [durationChart(record)] : [])],
     egress: [egressChart(record)],
     sources: sourceCharts(record),
-    hosts: [cpuChart(record), memoryChart(record)],
+    hosts: hostCharts(record),
     machine: [idleChart(record)],
   };
 }

@@ -8,12 +8,22 @@ import { ranOnes } from '../standing.ts';
 
 const MEDIAN_SAMPLE = { sample: markup`<path class="median" d="M14 -2V14"/>`, text: 'median' };
 
+/** Charts of what hosts spent; who has no processes that stay on hosts has no row, and where nobody has there is no chart. */
+export function hostCharts(record: StormRecord): readonly Chart[] {
+  const hosts = ranOnes(record).flatMap((contestant) => contestant.hosts);
+  return [
+    ...(hosts.some(({ cpuSeconds }) => cpuSeconds > 0) ? [cpuChart(record)] : []),
+    ...(hosts.some(({ pssMiB, peakRssMiB }) => pssMiB > 0 || peakRssMiB > 0) ? [memoryChart(record)] : []),
+  ];
+}
+
 /** CPU time that each host's processes took. */
-export function cpuChart(record: StormRecord): Chart {
+function cpuChart(record: StormRecord): Chart {
   return {
     name: 'cpu-per-host',
     title: 'Processor time per host',
-    caption: 'Processor time of all processes of a contestant on each host during the storm. Each dot is a host.',
+    caption:
+      'Processor time of all processes of a contestant on each host during the storm. Each dot is a host; who has no processes that stay there is missing.',
     draw: (widthPx) =>
       drawDotRows(
         {
@@ -30,12 +40,12 @@ export function cpuChart(record: StormRecord): Chart {
 }
 
 /** Memory of each host's processes: shared pages by parts, and the largest process. */
-export function memoryChart(record: StormRecord): Chart {
+function memoryChart(record: StormRecord): Chart {
   return {
     name: 'memory-per-host',
     title: 'Memory per host',
     caption:
-      'For each host a dot: the memory of its processes, shared pages counted by parts (PSS); and a ring below: the largest process at its peak (RSS).',
+      'For each host a dot: the memory of its processes, shared pages counted by parts (PSS); and a ring below: the largest process at its peak (RSS). Who has no processes that stay there is missing.',
     draw: (widthPx) =>
       drawDotRows(
         {
@@ -70,8 +80,9 @@ function rowsOf(record: StormRecord, rowOf: (contestant: ContestantRecord) => Ho
   const styles = lineStyles(record.contestants);
   return ranOnes(record).flatMap((contestant) => {
     const style = styles.get(contestant.name);
-    if (style === undefined || contestant.hosts.length === 0) return [];
-    return [{ style, name: contestant.name, ...rowOf(contestant) }];
+    const row = rowOf(contestant);
+    const isSeen = [...row.dots, ...(row.rings ?? [])].some((value) => value > 0);
+    return style === undefined || !isSeen ? [] : [{ style, name: contestant.name, ...row }];
   });
 }
 

@@ -4,7 +4,7 @@ import { lineStyles } from '../drawing/palette.ts';
 import { drawPanels, thinned } from '../drawing/panels.ts';
 import type { Point } from '../drawing/marks.ts';
 import { timeAxisOf } from './time-of-record.ts';
-import { figure, share } from '../figures.ts';
+import { percentage, share } from '../figures.ts';
 import { IDLE_LIMIT_PERCENT, ranOnes, wasMachineTheLimit } from '../standing.ts';
 
 /** How much of the machine was left idle over time: below the limit it was the machine that set the pace. */
@@ -51,6 +51,6 @@ function idleText(contestant: ContestantRecord): string {
   const below = contestant.samples.filter(({ cpuBusyPercent }) => 100 - cpuBusyPercent < IDLE_LIMIT_PERCENT).length;
   const part =
     below === 0 ? '' : `, below ${IDLE_LIMIT_PERCENT} % for ${share(below, contestant.samples.length)} of the time`;
-  const mean = `${figure(contestant.cpuIdlePercent)} % idle on average${part}`;
+  const mean = `${percentage(contestant.cpuIdlePercent)} % idle on average${part}`;
   return wasMachineTheLimit(contestant) ? `${mean}: the machine was the limit` : mean;
 }

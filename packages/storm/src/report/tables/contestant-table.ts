@@ -1,7 +1,7 @@
 import type { ContestantRecord, StormRecord } from '../../storm-record.ts';
 import { markup } from '../drawing/markup.ts';
 import type { Markup } from '../drawing/markup.ts';
-import { count, deviation, figure, mebibytes } from '../figures.ts';
+import { count, deviation, figure, mebibytes, percentage } from '../figures.ts';
 import { isWhole, ranked, ranOnes } from '../standing.ts';
 import { scrollBox } from './scroll-box.ts';
 
@@ -42,10 +42,15 @@ const COLUMNS: readonly Column[] = [
     isLessBetter: true,
     isOfDelivery: true,
   },
-  { title: 'Peak RSS', unit: 'MiB', value: (each) => each.peakRssMiB, text: figure, isLessBetter: true },
-  { title: 'Mean PSS', unit: 'MiB', value: (each) => each.meanPssMiB, text: figure, isLessBetter: true },
-  { title: 'Idle', unit: '%', value: (each) => each.cpuIdlePercent, text: figure },
+  { title: 'Peak RSS', unit: 'MiB', value: (each) => ofStaying(each.peakRssMiB), text: figure, isLessBetter: true },
+  { title: 'Mean PSS', unit: 'MiB', value: (each) => ofStaying(each.meanPssMiB), text: figure, isLessBetter: true },
+  { title: 'Idle', unit: '%', value: (each) => each.cpuIdlePercent, text: percentage },
 ];
+
+/** Who has no process on a host that stays (a client for each unshelf comes and goes) has no memory to be measured: zero would be the best there is. */
+function ofStaying(mebibytesOfProcesses: number): number {
+  return mebibytesOfProcesses > 0 ? mebibytesOfProcesses : Number.NaN;
+}
 
 /** All contestants, those that were not run with the reason, and what the simulator had said. */
 export function contestantTable(record: StormRecord): Markup {
@@ -82,7 +87,8 @@ function cell(column: Column, contestant: ContestantRecord, rivals: readonly Con
     column.isLessBetter === true &&
     rivals.length > 1 &&
     rivals.includes(contestant) &&
-    text === column.text(Math.min(...rivals.map(column.value)));
+    Number.isFinite(value) &&
+    text === column.text(Math.min(...rivals.map(column.value).filter(Number.isFinite)));
   return isBest
     ? markup`<td class="best"><span aria-label="best" role="img">★</span> ${text}</td>`
     : markup`<td>${text}</td>`;
