@@ -36,14 +36,14 @@ export async function stormCli(words: readonly string[], context: StormContext):
   });
   try {
     program.parse(words, { from: 'user' });
-    return await run(program.opts<StormOptions>(), context);
+    return await run(program.opts<StormOptions>(), context, words);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
     return told(error, context);
   }
 }
 
-async function run(options: StormOptions, context: StormContext): Promise<number> {
+async function run(options: StormOptions, context: StormContext, words: readonly string[]): Promise<number> {
   const { out, clock, signal } = context;
   if (options.list) {
     out.write(listText(options.json === true));
@@ -84,8 +84,14 @@ async function run(options: StormOptions, context: StormContext): Promise<number
     line.end();
     await lifecycle.close();
   }
-  await say(record, options, context);
+  await say({ ...record, command: commandOf(words) }, options, context);
   return isGood(record) ? exitCodes.ok.code : exitCodes.broken.code;
+}
+
+/** What to type to run it again; words that a shell would take apart are quoted. */
+function commandOf(words: readonly string[]): string {
+  const quoted = words.map((word) => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
+  return ['npm run storm --', ...quoted].join(' ');
 }
 
 async function say(record: StormRecord, options: StormOptions, { out, err, signal }: StormContext): Promise<void> {
