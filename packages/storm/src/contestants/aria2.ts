@@ -15,7 +15,7 @@ export function createAria2(): Contestant {
   return {
     name: 'aria2',
     about:
-      'BitTorrent by aria2c, a seed beside Glance and a tracker; pieces of 256 KiB, everybody may know everybody, hosts seed on',
+      'BitTorrent by aria2c, a seed beside Glance and a tracker; small pieces, everybody may know everybody, hosts seed on',
     whyNot: async () =>
       findCommand('aria2c') === undefined
         ? 'aria2c is not installed; benchmarks/install-peers.sh installs it'

@@ -33,8 +33,9 @@ SETTINGS = {
     "connections_limit": 1000,
     "connection_speed": 500,
     "torrent_connect_boost": 255,
-    # a link is divided among few at a time: a piece that goes out whole can be passed on, eight halves cannot
-    "unchoke_slots_limit": int(os.environ.get("SLOTS", "8")),
+    # a link is divided among few at a time: a piece that has gone out whole can be passed on, eight halves cannot.
+    # 26.7 s with 4, 28.1 s with 8 or without a limit, for 8 hosts with 32 MiB at 20 Mbit/s
+    "unchoke_slots_limit": 4,
     "unchoke_interval": 1,
     "optimistic_unchoke_interval": 2,
     "seed_choking_algorithm": int(lt.seed_choking_algorithm_t.round_robin),

@@ -6,10 +6,18 @@ import { bencode } from './bencode.ts';
 const MIN_PIECE_BYTES = 2 ** 18;
 const MAX_PIECE_BYTES = 2 ** 20;
 
-/** Describes one file, privately (BEP 27): nobody looks for peers elsewhere than at `announce`, which may be absent. */
-export async function writeTorrent(image: string, torrent: string, announce: string | undefined): Promise<void> {
+/**
+ * Describes one file, privately (BEP 27): nobody looks for peers elsewhere than at `announce`, which may be absent. Pieces of 256 KiB, or 1 MiB in large files,
+ * unless `pieceBytes` says else.
+ */
+export async function writeTorrent(
+  image: string,
+  torrent: string,
+  announce: string | undefined,
+  options: { readonly pieceBytes?: (sizeBytes: number) => number } = {},
+): Promise<void> {
   const { size } = await stat(image);
-  const pieceBytes = size > 2 ** 28 ? MAX_PIECE_BYTES : MIN_PIECE_BYTES;
+  const pieceBytes = options.pieceBytes?.(size) ?? (size > 2 ** 28 ? MAX_PIECE_BYTES : MIN_PIECE_BYTES);
   const hashes: Buffer[] = [];
   const file = await open(image, 'r');
   try {

@@ -5,6 +5,7 @@ import { contestantOf } from '../../src/contestants/contestant-of.ts';
 import { fetchCommand, uploadCommand } from '../../src/contestants/glance-requests.ts';
 import { cacheConfig } from '../../src/contestants/rack-cache.ts';
 import { shareConfig } from '../../src/contestants/shared-file.ts';
+import { pieceBytesOf } from '../../src/contestants/torrent-attempt.ts';
 
 it('has a contestant of every name that can be asked for, and no other', () => {
   expect(contestantNames.map((name) => contestantOf(name).name)).toEqual(contestantNames);
@@ -28,6 +29,12 @@ it('has one aria2 seed all images of a storm at once', () => {
   expect(words).toContain('--max-concurrent-downloads=2');
   expect(words).toContain('--force-sequential=true');
   expect(words.slice(-2)).toEqual(['/d/0.torrent', '/d/1.torrent']);
+});
+
+it('divides an image into 512 pieces or more, of 64 KiB at least and 1 MiB at most', () => {
+  const [kib, mib] = [2 ** 10, 2 ** 20];
+  const sizes = [5, 2 * mib, 32 * mib, 64 * mib - 1, 64 * mib, 200 * mib, 1024 * mib];
+  expect(sizes.map((size) => pieceBytesOf(size) / kib)).toEqual([64, 64, 64, 64, 128, 256, 1024]);
 });
 
 it('asks Glance, or a cache, for the record and for the data, with the caller’s token, and fails on an error', () => {
