@@ -2,6 +2,10 @@
 export type * from './storm-record.ts';
 export { StormError } from './storm-error.ts';
 export type { StormErrorCode } from './storm-error.ts';
+export { createImageRequest, curlArguments, shelveRequests, unshelveRequests } from './glance/nova-requests.ts';
+export type { NovaRequest } from './glance/nova-requests.ts';
+export { startStormGlance } from './glance/start-storm-glance.ts';
+export type { StormGlanceOptions } from './glance/start-storm-glance.ts';
 export { createStormNetwork } from './network/create-storm-network.ts';
 export type { StormNetworkDeps, StormNetworkOptions } from './network/create-storm-network.ts';
 export type { NetworkNeeds } from './network/network-plan.ts';

@@ -76,7 +76,7 @@ async function run(options: StormOptions, context: StormContext, words: readonly
         progress: (text) => line.draw(text),
         createNetwork: () => createStormNetwork({ clock, lifecycle, note }, { storm, runDirectory: directory, signal }),
         makeImages: (path) => makeSourceImages(storm, { directory: path, content: options.content, seed, signal }),
-        startGlance: (stage) => startStormGlance(stage),
+        startGlance: (stage) => startStormGlance(stage, { kind: options.glance }),
       },
       { storm, contestants, directory, glance: options.glance, logs: options.logs && resolve(options.logs), signal },
     );

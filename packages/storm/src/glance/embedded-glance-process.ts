@@ -1,23 +1,51 @@
 /**
- * The embedded Glance as a process of its own: its argument is a file with its order as JSON. It says `{"ready":true}` when it listens; a line `{"failing":…}` on
- * standard input changes how it fails, `{"stats":true}` is answered with `{"sentBytes":…}`. It ends when its input does.
+ * The embedded Glance as a process of its own: `embedded-glance-process.ts PLAN.json`. Orders and answers are lines of JSON on standard input and output;
+ * it says `{"ready":true,"port":…}` when it listens, and ends with its standard input.
  */
-import { readFile } from 'node:fs/promises';
+import { link, mkdir, readFile, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { systemClock } from '@quarry/runtime';
+import { systemClock, systemClockEpochMs } from '@quarry/runtime';
 import { createEmbeddedGlance } from './embedded-glance.ts';
-import type { GlanceFailure } from './embedded-glance.ts';
-import type { GlanceOrder } from './glance-images.ts';
+import type { EmbeddedGlance, EmbeddedGlanceOptions } from './embedded-glance.ts';
+import { createImageTable } from './image-table.ts';
+import type { RegisteredImage } from './image-table.ts';
 
-const order = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as GlanceOrder;
-const glance = createEmbeddedGlance({ clock: systemClock }, order);
-const say = (message: object): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
-glance.server.listen(order.port, order.host, () => say({ ready: true }));
+/** The plan's file. */
+export interface EmbeddedGlancePlan extends EmbeddedGlanceOptions {
+  readonly address: string;
+  /** 0: a free one. */
+  readonly port: number;
+  /** The token's project. */
+  readonly owner: string;
+  readonly images: readonly (RegisteredImage & { readonly path: string })[];
+}
 
-const lines = createInterface({ input: process.stdin });
-lines.on('line', (line) => {
-  const told = JSON.parse(line) as { failing?: GlanceFailure | null; stats?: true };
-  if (told.failing !== undefined) glance.setFailing(told.failing ?? undefined);
-  say({ sentBytes: glance.sentBytes() });
+/** What it is told. */
+export type EmbeddedGlanceOrder = { readonly fail: EmbeddedGlance['failing'] } | { readonly stats: true };
+
+const plan = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as EmbeddedGlancePlan;
+const now = (): number => systemClockEpochMs + systemClock.now();
+const table = createImageTable({ now }, plan);
+await mkdir(plan.storeDirectory, { recursive: true });
+for (const { path, ...image } of plan.images) {
+  const inStore = join(plan.storeDirectory, image.id);
+  // on another file system there is no second name
+  await link(path, inStore).catch(async () => await symlink(path, inStore));
+  table.register(image);
+}
+const glance = createEmbeddedGlance({ clock: systemClock, table }, plan);
+const say = (answer: object): void => void process.stdout.write(`${JSON.stringify(answer)}\n`);
+glance.server.listen(plan.port, plan.address, 1024, () => {
+  const at = glance.server.address();
+  say({ ready: true, port: typeof at === 'object' && at !== null ? at.port : plan.port });
 });
-lines.on('close', () => process.exit(0));
+const orders = createInterface({ input: process.stdin });
+orders.on('line', (line) => {
+  const order = JSON.parse(line) as EmbeddedGlanceOrder;
+  if ('fail' in order) {
+    glance.failing = order.fail;
+    say({ fail: order.fail });
+  } else say({ sentBytes: glance.sentBytes });
+});
+orders.on('close', () => process.exit(0));

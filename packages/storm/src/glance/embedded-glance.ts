@@ -1,235 +1,257 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { errorCode } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
-import { patched, rangeOf, recordOf } from './glance-images.ts';
-import type { GlanceImage, GlanceOrder } from './glance-images.ts';
+import { imageRangeOf } from './image-range.ts';
+import type { ImageEntry, ImageTable } from './image-table.ts';
+import type { Refusal } from './refusal.ts';
+import { refusal, sendRefusal } from './refusal.ts';
 
-export type GlanceFailure = 'errors' | 'hangs' | 'truncates';
+export interface EmbeddedGlanceOptions {
+  /** What callers must send. */
+  readonly token: string;
+  /** Data of image `id` is the file of that name. It must be there. */
+  readonly storeDirectory: string;
+  /** Before the first byte of a ranged read. */
+  readonly readDelayMs: number;
+}
 
 export interface EmbeddedGlance {
+  /** It listens nowhere yet. */
   readonly server: Server;
-  setFailing(how: GlanceFailure | undefined): void;
-  /** Of image data, as it went out to the sockets. */
-  sentBytes(): number;
+  /** Bytes of image data so far, in all answers. */
+  readonly sentBytes: number;
+  /** How reads of image data fail from now on; null: they work. */
+  failing: 'errors' | 'hangs' | 'truncates' | null;
 }
 
-const READ_BYTES = 256 * 1024;
-const PATCH_TYPE = /^application\/openstack-images-v2\.[01]-json-patch$/;
+/** More a read makes no faster; it is what each of the clients costs in memory, twice. */
+const READ_BYTES = 128 << 10;
+const MAX_BODY_BYTES = 1 << 20;
+const PATCH_TYPES = ['application/openstack-images-v2.1-json-patch', 'application/openstack-images-v2.0-json-patch'];
 
-/**
- * A server that answers as Glance does with the file store behind it, as far as Nova, our daemons and curl ask (openstack/glance,
- * `glance/api/v2`): one project, one token. An upload is whole or nothing; its bytes lie in the store under the image's id only when they are all there.
- */
-export function createEmbeddedGlance({ clock }: { readonly clock: Clock }, order: GlanceOrder): EmbeddedGlance {
-  const images = new Map<string, GlanceImage>();
-  const createdAt = `${new Date(clock.wallMs()).toISOString().slice(0, 19)}Z`;
-  for (const { id, name, visibility, ...content } of order.images) {
-    const properties = { name, disk_format: 'raw', container_format: 'bare' };
-    images.set(id, { id, visibility, createdAt, properties, status: 'active', content });
-  }
-  let failing: GlanceFailure | undefined;
-  let sent = 0;
+/** Glance's image API v2, as far as Nova, its client and Quarry use it, with one token of one project. Answers as Glance 25 with its file store. */
+export function createEmbeddedGlance(
+  { clock, table }: { readonly clock: Clock; readonly table: ImageTable },
+  { token, storeDirectory, readDelayMs }: EmbeddedGlanceOptions,
+): EmbeddedGlance {
+  const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0 });
+  const state: { sentBytes: number; failing: EmbeddedGlance['failing'] } = { sentBytes: 0, failing: null };
+  const fileOf = ({ id }: ImageEntry): string => join(storeDirectory, id);
 
-  const show = (response: ServerResponse, status: number, image: GlanceImage): void => {
-    const location = status === 201 ? { Location: `/v2/images/${image.id}` } : {};
-    sendJson(response, status, recordOf(image, order.owner), location);
-  };
-
-  const list = (response: ServerResponse, query: URLSearchParams): void => {
-    const ids = [...images.keys()];
-    const from = query.has('marker') ? ids.indexOf(query.get('marker') ?? '') + 1 : 0;
-    const limit = Number(query.get('limit') ?? 25);
-    const status = query.get('status');
-    const wanted = ids.slice(from).flatMap((id) => {
-      const image = images.get(id);
-      return image && (status === null || image.status === status) ? [image] : [];
-    });
-    const page = wanted.slice(0, limit);
-    const last = page.at(-1);
-    query.set('marker', last?.id ?? '');
-    sendJson(response, 200, {
-      images: page.map((image) => recordOf(image, order.owner)),
-      first: '/v2/images',
-      schema: '/v2/schemas/images',
-      ...(wanted.length > limit && { next: `/v2/images?${query}` }),
-    });
-  };
-
-  const create = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const given = await readJson(request);
-    if (given === undefined) return sendError(response, 400, 'Malformed JSON in request body.');
-    const { id = randomUUID(), visibility, ...properties } = given as { id?: string; visibility?: string };
-    if (images.has(id)) return sendError(response, 409, `Image ID ${id} already exists!`);
-    const seen = visibility === 'public' ? 'public' : 'private';
-    const image: GlanceImage = { id, visibility: seen, createdAt, properties, status: 'queued', content: null };
-    images.set(id, image);
-    show(response, 201, image);
-  };
-
-  const patch = async (request: IncomingMessage, response: ServerResponse, image: GlanceImage): Promise<void> => {
-    if (!PATCH_TYPE.test(request.headers['content-type'] ?? ''))
-      return sendError(response, 415, 'Unsupported Media Type');
-    const properties = patched(image.properties, await readJson(request));
-    if (properties === undefined) return sendError(response, 403, 'Attribute is read-only, or the patch is none.');
-    image.properties = properties;
-    show(response, 200, image);
-  };
-
-  const upload = async (request: IncomingMessage, response: ServerResponse, image: GlanceImage): Promise<void> => {
-    if (request.headers['content-type'] !== 'application/octet-stream')
-      return sendError(response, 415, 'Unsupported Media Type');
-    if (image.status !== 'queued')
-      return sendError(response, 409, `Image status transition from ${image.status} to saving is not allowed`);
-    if (typeof image.properties['disk_format'] !== 'string' || typeof image.properties['container_format'] !== 'string')
-      return sendError(response, 400, 'Properties disk_format, container_format must be set prior to saving data.');
-    image.status = 'saving';
-    const [md5, sha512] = [createHash('md5'), createHash('sha512')];
-    let sizeBytes = 0;
-    const hashing = new Transform({
-      highWaterMark: READ_BYTES,
-      transform(chunk: Buffer, _encoding, done) {
-        md5.update(chunk);
-        sha512.update(chunk);
-        sizeBytes += chunk.length;
-        done(null, chunk);
-      },
-    });
-    const [path, part] = [join(order.storeDirectory, image.id), join(order.storeDirectory, `${image.id}.part`)];
+  const readData = async (entry: ImageEntry, request: IncomingMessage, response: ServerResponse): Answered => {
+    const { failing } = state;
+    if (failing === 'errors') return refusal(503, 'The image data is not available.');
+    if (failing === 'hangs') return undefined;
+    const file = await openData(fileOf(entry));
+    if (!file || entry.size === null) {
+      await file?.close();
+      response.writeHead(204, { 'Content-Length': 0 }).end();
+      return undefined;
+    }
     try {
-      await pipeline(request, hashing, createWriteStream(part, { highWaterMark: READ_BYTES }));
-      await rename(part, path);
+      const range = imageRangeOf(request.headers.range, entry.size);
+      if (range === 'several') return refusal(400, 'Requests with multiple ranges are not supported in Glance.');
+      if (range === 'unsatisfiable') return refusal(416, 'The byte range is not satisfiable.');
+      const { first, last } = range ?? { first: 0, last: entry.size - 1 };
+      const length = last - first + 1;
+      if (range) {
+        await clock.sleep(readDelayMs);
+        response.setHeader('Content-Range', `bytes ${first}-${last}/${entry.size}`);
+      }
+      response.writeHead(range ? 206 : 200, {
+        'Content-Type': 'application/octet-stream',
+        'Content-Md5': entry.checksum ?? '',
+        'Content-Length': length,
+      });
+      const sendBytes = failing === 'truncates' ? length >> 1 : length;
+      if (sendBytes > 0) {
+        const options = { start: first, end: first + sendBytes - 1, highWaterMark: READ_BYTES, autoClose: false };
+        const data = createReadStream('', { ...options, fd: file });
+        data.on('data', (bytes) => (state.sentBytes += bytes.length));
+        await pipeline(data, response, { end: false });
+      }
+      if (failing === 'truncates') response.socket?.end();
+      else response.end();
+      return undefined;
+    } finally {
+      await file.close();
+    }
+  };
+
+  const takeData = async (entry: ImageEntry, request: IncomingMessage, response: ServerResponse): Answered => {
+    if (request.headers['content-type'] !== 'application/octet-stream')
+      return refusal(415, 'The Content-Type of image data is application/octet-stream.');
+    if (entry.status !== 'queued')
+      return refusal(409, `Image status transition from ${entry.status} to saving is not allowed`);
+    const { disk_format: disk, container_format: container } = table.show(entry);
+    if (disk === null || container === null)
+      return refusal(400, 'Properties disk_format, container_format must be set prior to saving data.');
+    entry.status = 'saving';
+    const [sha512, md5] = [createHash('sha512'), createHash('md5')];
+    let size = 0;
+    // Under its own name it is whole
+    const part = `${fileOf(entry)}.part`;
+    try {
+      await pipeline(
+        request,
+        async function* hashed(parts: AsyncIterable<Buffer>) {
+          for await (const part of parts) {
+            sha512.update(part);
+            md5.update(part);
+            size += part.length;
+            yield part;
+          }
+        },
+        createWriteStream(part, { highWaterMark: READ_BYTES }),
+      );
+      if (table.find(entry.id) === entry) await rename(part, fileOf(entry));
     } catch (error) {
-      image.status = 'queued'; // as Glance does with a client that leaves
       await rm(part, { force: true });
-      throw error;
+      entry.status = 'queued';
+      if (request.errored) return undefined; // nobody is there to be told
+      return refusal(503, `The store does not take it: ${errorCode(error) ?? 'it failed'}`);
     }
-    if (!images.has(image.id)) {
-      await rm(path, { force: true });
-      return sendError(response, 410, 'The image was deleted during the upload.');
+    if (table.find(entry.id) !== entry) {
+      await Promise.all([part, fileOf(entry)].map((path) => rm(path, { force: true })));
+      return refusal(410, `Image ${entry.id} could not be found after upload.`);
     }
-    image.content = { sizeBytes, md5: md5.digest('hex'), sha512: sha512.digest('hex') };
-    image.status = 'active';
+    Object.assign(entry, { status: 'active', size, checksum: md5.digest('hex'), sha512: sha512.digest('hex') });
     response.writeHead(204).end();
+    return undefined;
   };
 
-  const download = async (request: IncomingMessage, response: ServerResponse, image: GlanceImage): Promise<void> => {
-    const { content } = image;
-    if (!content) return void response.writeHead(204, { 'Content-Length': 0 }).end();
-    const range = rangeOf(request.headers.range, content.sizeBytes);
-    if (range === 'many') return sendError(response, 400, 'Requests with multiple ranges are not supported in Glance.');
-    if (range === 'bad') return sendError(response, 416, 'Invalid range');
-    if (failing === 'errors') return sendError(response, 503, 'The server is currently unavailable.');
-    if (failing === 'hangs') return; // until the client leaves, or the process ends
-    if (range !== 'whole') await clock.sleep(order.readDelayMs);
-    const { first, last } = range === 'whole' ? { first: 0, last: content.sizeBytes - 1 } : range;
-    const length = last - first + 1;
-    response.writeHead(range === 'whole' ? 200 : 206, {
-      'Content-Type': 'application/octet-stream',
-      'Content-Md5': content.md5,
-      'Content-Length': length,
-      ...(range !== 'whole' && { 'Content-Range': `bytes ${first}-${last}/${content.sizeBytes}` }),
-    });
-    if (length === 0) return void response.end();
-    const breaksOff = failing === 'truncates';
-    const end = breaksOff ? first + Math.floor(length / 2) : last;
-    const file = createReadStream(join(order.storeDirectory, image.id), {
-      start: first,
-      end,
-      highWaterMark: READ_BYTES,
-    });
-    file.on('data', (chunk) => (sent += chunk.length));
-    await pipeline(file, response, { end: !breaksOff });
-    if (breaksOff) response.destroy();
-  };
-
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://glance');
-    if (pathname === '/') return sendJson(response, 300, { versions: [{ id: 'v2.15', status: 'CURRENT' }] });
-    if (request.headers['x-auth-token'] !== order.token)
-      return sendError(response, 401, 'This server could not verify that you are authorized.');
-    if (pathname === '/v2/schemas/image')
-      return sendJson(response, 200, { name: 'image', properties: {}, additionalProperties: { type: 'string' } });
-    if (pathname === '/v2/images') {
-      if (request.method === 'GET') return list(response, searchParams);
-      if (request.method === 'POST') return await create(request, response);
-      return sendError(response, 405, 'Method Not Allowed');
-    }
-    const [, id = '', file] = /^\/v2\/images\/([^/]+)(\/file)?$/.exec(pathname) ?? [];
-    const image = images.get(id);
-    if (!image) return sendError(response, 404, `No image found with ID ${id}`);
-    switch (`${request.method}${file ?? ''}`) {
+  const answerImage = async (entry: ImageEntry, request: IncomingMessage, response: ServerResponse): Answered => {
+    switch (request.method) {
       case 'GET':
-        return show(response, 200, image);
-      case 'PATCH':
-        return await patch(request, response, image);
+        return sendJson(response, 200, table.show(entry));
       case 'DELETE':
-        images.delete(id);
-        await rm(join(order.storeDirectory, id), { force: true });
-        return void response.writeHead(204).end();
-      case 'GET/file':
-        return await download(request, response, image);
-      case 'PUT/file':
-        return await upload(request, response, image);
+        if (table.show(entry)['protected'] === true)
+          return refusal(403, `Image ${entry.id} is protected and cannot be deleted.`);
+        table.remove(entry.id);
+        await rm(fileOf(entry), { force: true });
+        response.writeHead(204).end();
+        return undefined;
+      case 'PATCH': {
+        if (!PATCH_TYPES.includes(request.headers['content-type'] ?? ''))
+          return refusal(415, 'Unsupported Content-Type', { 'Accept-Patch': PATCH_TYPES.join(', ') });
+        const operations = await readJson(request);
+        if (operations === undefined) return refusal(400, 'Request body must be a JSON array of operation objects.');
+        return table.patch(entry, operations) ?? sendJson(response, 200, table.show(entry));
+      }
       default:
-        return sendError(response, 405, 'Method Not Allowed');
+        return notAllowed('GET, PATCH, DELETE');
     }
   };
 
-  const server = createServer({ highWaterMark: READ_BYTES }, (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Answered => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://glance');
+    if (pathname === '/healthcheck') return void response.end('OK');
+    if (pathname === '/' || pathname === '/versions')
+      return sendJson(response, pathname === '/' ? 300 : 200, versionsAt(request.headers.host ?? ''));
+    if (request.headers['x-auth-token'] !== token)
+      return refusal(401, 'The request you have made requires authentication.', {
+        'Www-Authenticate': `Keystone uri="http://${request.headers.host ?? ''}/v3"`,
+      });
+    if (pathname === '/v2/schemas/image' && request.method === 'GET') return sendJson(response, 200, imageSchema);
+    if (pathname === '/v2/images') {
+      if (request.method === 'GET') return sendJson(response, 200, table.list(searchParams));
+      if (request.method !== 'POST') return notAllowed('GET, POST');
+      const made = table.create(await readJson(request));
+      if (!('properties' in made)) return made;
+      response.setHeader('Location', `http://${request.headers.host ?? ''}/v2/images/${made.id}`);
+      return sendJson(response, 201, table.show(made));
+    }
+    const [, id = '', data] = /^\/v2\/images\/([^/]+)(\/file)?$/.exec(pathname) ?? [];
+    const entry = table.find(id);
+    if (!entry) return refusal(404, id === '' ? 'The resource could not be found.' : `No image found with ID ${id}`);
+    if (data === undefined) return await answerImage(entry, request, response);
+    if (request.method === 'GET') return await readData(entry, request, response);
+    return request.method === 'PUT' ? await takeData(entry, request, response) : notAllowed('GET, PUT');
+  };
+
+  server.on('request', (request, response) => {
     response.setHeader('X-Openstack-Request-Id', `req-${randomUUID()}`);
-    answer(request, response).catch(() => {
-      // the client has left, or the disk refuses: either way there is nobody to tell but by the connection
-      if (response.headersSent) response.destroy();
-      else
-        sendError(response, 500, 'The server has either erred or is incapable of performing the requested operation.');
-    });
+    response.sendDate = true;
+    answer(request, response).then(
+      (refused) => refused && sendRefusal(request, response, refused),
+      // the caller has gone in the middle of it, or the disk fails: there is no other answer any more
+      () => response.destroy(),
+    );
   });
-  server.requestTimeout = 0; // an upload over a slow link takes its time
-  server.keepAliveTimeout = 60_000;
   return {
     server,
-    setFailing: (how) => (failing = how),
-    sentBytes: () => sent,
+    get sentBytes() {
+      return state.sentBytes;
+    },
+    get failing() {
+      return state.failing;
+    },
+    set failing(how) {
+      state.failing = how;
+    },
   };
 }
 
-function sendJson(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  const text = JSON.stringify(body);
-  response
-    .writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text), ...headers })
-    .end(text);
+/** Undefined: the answer has been given. */
+type Answered = Promise<Refusal | undefined>;
+
+const imageSchema = {
+  name: 'image',
+  properties: Object.fromEntries(
+    'id name status visibility size checksum os_hash_algo os_hash_value owner disk_format container_format'
+      .split(' ')
+      .map((name) => [name, { type: ['null', 'string', 'integer'] }]),
+  ),
+  additionalProperties: { type: 'string' },
+  links: [
+    { rel: 'self', href: '{self}' },
+    { rel: 'enclosure', href: '{file}' },
+    { rel: 'describedby', href: '{schema}' },
+  ],
+};
+
+function versionsAt(host: string): object {
+  const links = [{ rel: 'self', href: `http://${host}/v2/` }];
+  return { versions: [{ id: 'v2.15', status: 'CURRENT', links }] };
 }
 
-/** As webob makes them for clients that did not ask for JSON. */
-function sendError(response: ServerResponse, status: number, why: string): void {
-  const text = `<html>\n <head>\n  <title>${status}</title>\n </head>\n <body>\n  <h1>${status}</h1>\n  ${why}<br /><br />\n </body>\n</html>`;
-  const challenge = status === 401 ? { 'Www-Authenticate': 'Keystone uri="http://keystone.invalid/v3"' } : {};
-  response
-    .writeHead(status, {
-      'Content-Type': 'text/html; charset=UTF-8',
-      'Content-Length': Buffer.byteLength(text),
-      ...challenge,
-    })
-    .end(text);
+function notAllowed(methods: string): Refusal {
+  return refusal(405, 'The method is not allowed for this resource.', { Allow: methods });
+}
+
+function sendJson(response: ServerResponse, status: number, json: object): undefined {
+  const body = JSON.stringify(json);
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
+  response.end(body);
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const parts: Buffer[] = [];
-  for await (const part of request) parts.push(part as Buffer);
+  let bytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > MAX_BODY_BYTES) return undefined;
+    parts.push(part);
+  }
   try {
     return JSON.parse(Buffer.concat(parts).toString('utf8')) as unknown;
   } catch {
     return undefined;
+  }
+}
+
+async function openData(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
