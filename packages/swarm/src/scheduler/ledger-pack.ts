@@ -93,7 +93,7 @@ export class LedgerPack {
   /**
    * What an asker says that it needs and has. Gifts that it shows are settled, and of what was ever given that counts as held which it
    * has, as long as it is there. Returns how long ago the gifts that it shows for the first time were sent, and whether it has got something
-   * that it needed from others.
+   * from others, asked for here or not: on a slow link what it asked for has long been shown when it arrives.
    */
   setWant(asker: PeerId, need: PieceMasks, have: PieceMasks, nowMs: number): WantNews {
     const tookMs: number[] = [];
@@ -101,7 +101,9 @@ export class LedgerPack {
     const gifts = this.giftsTo(asker);
     const fromUs = emptyMasks(have.length);
     for (const { piece, mask } of gifts) fromUs[piece] = (fromUs[piece] ?? 0) | mask;
-    const hasGained = have.some((mask, piece) => (mask & (before?.need[piece] ?? 0) & ~(fromUs[piece] ?? 0)) !== 0);
+    const hasGained = have.some(
+      (mask, piece) => before !== undefined && (mask & ~(before.have[piece] ?? 0) & ~(fromUs[piece] ?? 0)) !== 0,
+    );
     const isWanting = !isEmptyMasks(need);
     this.askers += Number(isWanting) - Number(before?.isWanting ?? false);
     for (const gift of gifts) {

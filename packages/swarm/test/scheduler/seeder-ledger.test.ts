@@ -56,6 +56,27 @@ describe('the seeder ledger', () => {
     expect(given(ledger.say({ kind: 'sent', ask: busy.ask }, 3))).toMatchObject({ ask: 100, pack: large.id });
   });
 
+  test('gives nothing again to who gets other pieces from others, though not those that it asked for', () => {
+    const ledger = createLedger();
+    const gift = given(ledger.ask(B, fullMasks(large), 0).actions);
+    if (!gift) throw new Error('nothing was given');
+    ledger.say({ kind: 'sent', ask: 1 }, 0);
+    const has = emptyMasks(large.pieceCount);
+    has[gift.piece] = gift.mask;
+    const lacks = has.slice();
+    ledger.ask(B, emptyMasks(large.pieceCount), 1, has);
+    const have = emptyMasks(large.pieceCount);
+    const others = [...have.keys()].filter((piece) => piece !== gift.piece);
+    const stepMs = regiveAfterMs / 2;
+    for (const [i, piece] of others.entries()) {
+      have[piece] = 0b1111;
+      expect(given(ledger.ask(A, lacks, 10 + i * stepMs, have.slice()).actions)).toBeUndefined();
+    }
+    const endMs = 10 + others.length * stepMs;
+    const late = [1, 2, 3, 4].flatMap((i) => ledger.ask(A, lacks, endMs + i * stepMs, have.slice()).actions);
+    expect(given(late)).toMatchObject({ piece: gift.piece, regive: 'unserved' });
+  });
+
   test('gives again what was held by somebody who has gone, and says why', () => {
     const ledger = createLedger();
     const first = ledger.ask(A, all, 0);
