@@ -4,8 +4,8 @@
  */
 import { existsSync } from 'node:fs';
 import { createGlanceClient, type GlanceClient } from './glance-client.ts';
-import { writeGlanceConfig } from './glance-config.ts';
-import { placeGlanceDatabase } from './glance-database.ts';
+import { writeGlanceConfig } from '../../packages/storm/src/glance/real/glance-config.ts';
+import { placeGlanceDatabase } from '../../packages/storm/src/glance/real/glance-database.ts';
 import { spawnService, type ServiceProcess } from '../openstack/spawn-service.ts';
 import { findFreePort, listenerCount } from './free-port.ts';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Identity } from './keystone-client.ts';
-import { serviceEnvironment } from './spawn-service.ts';
+import { serviceEnvironment } from '../../packages/storm/src/glance/real/service-environment.ts';
 
 /** Nova's own image code as a client. Each call runs in a process of its own, so calls run side by side. */
 export interface NovaClient {

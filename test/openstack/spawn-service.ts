@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { serviceEnvironment } from '../../packages/storm/src/glance/real/service-environment.ts';
 
 /** One of OpenStack's services as a process of its own. */
 export interface ServiceProcess {
@@ -22,11 +23,6 @@ export interface Service {
   readonly readyWords: string;
   readonly logFile: string;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** The caller's OS_* must not configure a service, nor a proxy stand before it. */
-export function serviceEnvironment(dir: string): Record<string, string> {
-  return { PATH: '/usr/bin:/bin', HOME: dir, LANG: 'C.UTF-8' };
 }
 
 /** Starts a service and resolves when it says that it is ready. */

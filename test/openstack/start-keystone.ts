@@ -11,7 +11,8 @@ import { findFreePort } from '../glance/free-port.ts';
 import { writeKeystoneConfig, type KeystoneLayout } from './keystone-config.ts';
 import { createKeystoneClient, type KeystoneClient } from './keystone-client.ts';
 import { populateKeystone } from './populate-keystone.ts';
-import { serviceEnvironment, spawnService, type ServiceProcess } from './spawn-service.ts';
+import { serviceEnvironment } from '../../packages/storm/src/glance/real/service-environment.ts';
+import { spawnService, type ServiceProcess } from './spawn-service.ts';
 
 const run = promisify(execFile);
 const cacheDir = resolve(import.meta.dirname, '../../node_modules/.cache/quarry-keystone');

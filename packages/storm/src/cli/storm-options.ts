@@ -63,7 +63,7 @@ export function stormCommand(): Command {
     )
     .option('--scale <part>', 'images at so great a part of their size', scale, parseScale(SCALE))
     .addOption(
-      new Option('--glance <kind>', 'the embedded one, which answers as Glance does, or a real one with Keystone')
+      new Option('--glance <kind>', 'the embedded one, which answers as Glance does, or Debian’s without Keystone')
         .choices(['embedded', 'real'])
         .default('embedded'),
     )

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Stage } from '../contestant.ts';
-import { StormError } from '../storm-error.ts';
 import type { StormGlance } from '../storm-glance.ts';
 import type { GlanceImages } from './glance-service.ts';
 import { startEmbeddedGlance } from './start-embedded-glance.ts';
+import { startRealGlance } from './real/start-real-glance.ts';
 import { visibilities } from './visibility.ts';
 
 export interface StormGlanceOptions {
@@ -19,8 +19,6 @@ export async function startStormGlance(
   stage: Omit<Stage, 'glance'>,
   { kind }: StormGlanceOptions = { kind: 'embedded' },
 ): Promise<StormGlance> {
-  if (kind === 'real')
-    throw new StormError('STORM_UNSUPPORTED', 'a storm on a real Glance cannot be run yet: leave --glance out');
   const { storm, images } = stage;
   const late = new Set(storm.shelves.map(({ image }) => image));
   const visibility = visibilities(storm);
@@ -28,7 +26,7 @@ export async function startStormGlance(
     late.has(index) ? [] : [{ ...file, index, id: randomUUID(), visibility: visibility[index] ?? 'private' }],
   );
   const ids = new Map(there.map(({ index, id }) => [index, id]));
-  const service = await startEmbeddedGlance(stage, there);
+  const service = await (kind === 'real' ? startRealGlance : startEmbeddedGlance)(stage, there);
   return {
     kind,
     ...service,

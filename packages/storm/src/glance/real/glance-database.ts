@@ -3,11 +3,11 @@ import { constants, copyFile, mkdir, rename, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { DatabaseSync } from 'node:sqlite';
-import { serviceEnvironment } from '../openstack/spawn-service.ts';
+import { serviceEnvironment } from './service-environment.ts';
 import type { GlanceLayout } from './glance-config.ts';
 
 const run = promisify(execFile);
-const cacheDir = resolve(import.meta.dirname, '../../node_modules/.cache/quarry-glance');
+const cacheDir = resolve(import.meta.dirname, '../../../../../node_modules/.cache/quarry-glance');
 
 /**
  * Puts an empty database with Glance's tables in place. Making one takes seconds, so the first is kept as a template for all
