@@ -18,8 +18,8 @@ export interface Download extends Wanted {
 }
 
 /**
- * The bytes of a download that has begun, exactly as many as wanted, whatever becomes of their sources: where one fails or is silent for `switchMs`, another goes
- * on at the very byte; but where what the source gave is not proven to be right before its end, nobody does. Never silent for more than `stallMs` while somebody waits: then it rejects, and the connection must be cut. `head` is what was read
+ * The bytes of a download that has begun, exactly as many as wanted, whatever becomes of their sources: where one fails, or is silent and gets nothing for `switchMs`, another goes
+ * on at the very byte; but where what the source gave is not proven to be right before its end, nobody does. Never silent for more than `stallMs` while somebody waits and nothing of the image arrives: then it rejects, and the connection must be cut. `head` is what was read
  * of the first source already.
  * @throws GatewayError GATEWAY_STALLED, that Glance will not go on with the image, the signal's reason, and what a source that is proven last fails with
  */
@@ -113,7 +113,7 @@ async function nextSource(
   }
 }
 
-/** @throws GatewayError GATEWAY_STALLED after `limitMs`, the signal's reason, and whatever the source rejects with */
+/** @throws GatewayError GATEWAY_STALLED when nothing has arrived for `limitMs`, the signal's reason, and whatever the source rejects with */
 export function nextBlock(
   source: ByteSource,
   clock: Clock,
@@ -122,6 +122,7 @@ export function nextBlock(
 ): Promise<IteratorResult<Uint8Array, unknown>> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
+    let cancel = (): void => {};
     const settle = (): void => {
       cancel();
       signal.removeEventListener('abort', onAbort);
@@ -130,10 +131,16 @@ export function nextBlock(
       settle();
       reject(signal.reason);
     };
-    const cancel = clock.after(limitMs, () => {
-      settle();
-      reject(stalled(limitMs));
-    });
+    // Pieces come in no order: what is needed next may come last, and a source that gets on is not left for that.
+    const watch = (seenBytes: number): void => {
+      cancel = clock.after(limitMs, () => {
+        const nowBytes = arrivedBytes(source);
+        if (nowBytes > seenBytes) return watch(nowBytes);
+        settle();
+        reject(stalled(limitMs));
+      });
+    };
+    watch(arrivedBytes(source));
     signal.addEventListener('abort', onAbort);
     source.next().then(
       (block) => {
@@ -146,6 +153,11 @@ export function nextBlock(
       },
     );
   });
+}
+
+function arrivedBytes(source: ByteSource): number {
+  const { local, peer, seeder, origin } = source.bytesBySource();
+  return local + peer + seeder + origin;
 }
 
 /** Neither fewer bytes than there must be, nor more. */
