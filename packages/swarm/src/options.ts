@@ -127,7 +127,7 @@ export const swarmDefaults: SwarmOptions = Object.freeze({
   helloTimeoutMs: 5000,
   // 50 ms costs eight nodes on two cores a fifth of these; at 1 Gbit/s a tenth of a second is as good (scheduling: "have-updates").
   minAnnounceMs: 100,
-  gossipMs: 2000,
+  gossipMs: 10_000,
   announceMsPerMember: 2,
   inventoryIntervalMs: 30_000,
   maxPacksPerPeer: 8192,
