@@ -5,6 +5,7 @@ import { CommanderError } from 'commander';
 import { createLifecycle, createSeededRandom, isCodedError } from '@quarry/runtime';
 import type { Clock } from '@quarry/runtime';
 import { expandScenario, loadScenario, scenarioNames } from '@quarry/scenario';
+import type { Storm } from '@quarry/scenario';
 import { contestantOf } from '../contestants/contestant-of.ts';
 import { startStormGlance } from '../glance/start-storm-glance.ts';
 import { makeSourceImages } from '../images/make-source-images.ts';
@@ -12,11 +13,14 @@ import { createStormNetwork } from '../network/create-storm-network.ts';
 import { whyNoStormNetwork } from '../network/why-no-storm-network.ts';
 import { writeReport } from '../report/write-report.ts';
 import { runStorm } from '../run/run-storm.ts';
+import type { RunStormDeps } from '../run/run-storm.ts';
 import { summaryOf } from '../run/summary.ts';
+import { runSoak, soakStorm } from '../soak/run-soak.ts';
+import { soakText } from '../soak/soak-report.ts';
 import { StormError } from '../storm-error.ts';
 import type { StormRecord } from '../storm-record.ts';
 import { exitCodes } from './exit-codes.ts';
-import { stormCommand } from './storm-options.ts';
+import { LINK_BYTES_PER_SECOND, stormCommand } from './storm-options.ts';
 import type { StormOptions } from './storm-options.ts';
 import { textReport } from './text-report.ts';
 
@@ -44,20 +48,59 @@ export async function stormCli(words: readonly string[], context: StormContext):
 }
 
 async function run(options: StormOptions, context: StormContext, words: readonly string[]): Promise<number> {
-  const { out, clock, signal } = context;
+  const { out } = context;
   if (options.list) {
     out.write(listText(options.json === true));
     return exitCodes.ok.code;
   }
-  if (options.scenario === undefined)
-    throw new StormError('STORM_BAD_ARGUMENT', 'say what to play with --scenario, or see --list');
+  if ((options.scenario === undefined) === (options.soak === undefined))
+    throw new StormError('STORM_BAD_ARGUMENT', 'say what to play with --scenario (see --list), or how long to --soak');
+  if (options.soak !== undefined) return await soak(options, options.soak, context);
   const { seed, link, scale } = options;
-  const storm = expandScenario(loadScenario(options.scenario), { seed, nodes: options.hosts, link, scale });
-  const why = whyNoStormNetwork();
-  if (why !== undefined) throw new StormError('STORM_IMPOSSIBLE_HERE', why);
+  const storm = expandScenario(loadScenario(options.scenario ?? ''), { seed, nodes: options.hosts, link, scale });
   const contestants = ['quarry', ...options.against].map((name) => contestantOf(name));
   if (options.logs !== undefined) await makeDirectory(options.logs);
   if (options.report !== undefined) await makeDirectory(options.report);
+  const record = await onStage(storm, options, context, (deps, directory) => {
+    const { glance, logs } = options;
+    return runStorm(deps, {
+      storm,
+      contestants,
+      directory,
+      glance,
+      logs: logs && resolve(logs),
+      signal: context.signal,
+    });
+  });
+  await say({ ...record, command: commandOf(words) }, options, context);
+  return isGood(record) ? exitCodes.ok.code : exitCodes.broken.code;
+}
+
+const SOAK_HOSTS = 8;
+const SOAK_IMAGE_MIB = 8;
+
+async function soak(options: StormOptions, durationMs: number, context: StormContext): Promise<number> {
+  const { hosts = SOAK_HOSTS, link = LINK_BYTES_PER_SECOND, seed } = options;
+  const storm = soakStorm({ hosts, linkBytesPerSecond: link, imageMiB: SOAK_IMAGE_MIB, seed });
+  const report = await onStage(storm, options, context, (deps, directory) =>
+    runSoak(deps, { storm, durationMs, directory, signal: context.signal }),
+  );
+  const json = JSON.stringify(report, undefined, options.json === true ? undefined : 2);
+  if (typeof options.json === 'string') await writeFile(options.json, `${json}\n`).catch(cannotWrite(options.json));
+  context.out.write(options.json === true ? `${json}\n` : `${soakText(report)}\n`);
+  return report.isGood ? exitCodes.ok.code : exitCodes.broken.code;
+}
+
+/** Makes what a storm needs, has `play` use it, and removes it, whatever comes of that. */
+async function onStage<T>(
+  storm: Storm,
+  { content, glance, seed }: StormOptions,
+  context: StormContext,
+  play: (deps: RunStormDeps, directory: string) => Promise<T>,
+): Promise<T> {
+  const { clock, signal } = context;
+  const why = whyNoStormNetwork();
+  if (why !== undefined) throw new StormError('STORM_IMPOSSIBLE_HERE', why);
   const line = progressLine(context);
   const lifecycle = createLifecycle();
   const directory = await workDirectory();
@@ -65,27 +108,22 @@ async function run(options: StormOptions, context: StormContext, words: readonly
   const startedMs = clock.now();
   const note = (text: string): void =>
     line.note(`${((clock.now() - startedMs) / 1000).toFixed(1).padStart(7)} s  ${text}`);
-  let record: StormRecord;
   try {
-    record = await runStorm(
-      {
-        clock,
-        random: createSeededRandom(seed),
-        lifecycle,
-        note,
-        progress: (text) => line.draw(text),
-        createNetwork: () => createStormNetwork({ clock, lifecycle, note }, { storm, runDirectory: directory, signal }),
-        makeImages: (path) => makeSourceImages(storm, { directory: path, content: options.content, seed, signal }),
-        startGlance: (stage) => startStormGlance(stage, { kind: options.glance }),
-      },
-      { storm, contestants, directory, glance: options.glance, logs: options.logs && resolve(options.logs), signal },
-    );
+    const deps: RunStormDeps = {
+      clock,
+      random: createSeededRandom(seed),
+      lifecycle,
+      note,
+      progress: (text) => line.draw(text),
+      createNetwork: () => createStormNetwork({ clock, lifecycle, note }, { storm, runDirectory: directory, signal }),
+      makeImages: (path) => makeSourceImages(storm, { directory: path, content, seed, signal }),
+      startGlance: (stage) => startStormGlance(stage, { kind: glance }),
+    };
+    return await play(deps, directory);
   } finally {
     line.end();
     await lifecycle.close();
   }
-  await say({ ...record, command: commandOf(words) }, options, context);
-  return isGood(record) ? exitCodes.ok.code : exitCodes.broken.code;
 }
 
 /** What to type to run it again; words that a shell would take apart are quoted. */

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseRate } from '@quarry/runtime';
+import { parseDuration, parseRate } from '@quarry/runtime';
 import { parseScale } from '@quarry/scenario';
 import { contestantNames } from '../contestants/contestant-names.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -20,9 +20,12 @@ export interface StormOptions {
   readonly report?: string;
   readonly logs?: string;
   readonly list?: boolean;
+  /** Milliseconds. */
+  readonly soak?: number;
 }
 
 const LINK = '20Mbit/s';
+export const LINK_BYTES_PER_SECOND = 2_500_000;
 const SCALE = '1/32';
 
 const text = `
@@ -35,6 +38,7 @@ Examples:
   npm run storm -- --scenario same-image --hosts 20 --against all --report storm
   npm run storm -- --scenario morning --scale 1/128 --against direct --json
   npm run storm -- --scenario my-storm.toml --link file --scale 1
+  npm run storm -- --soak 2h --hosts 8
 
 Exit codes: ${Object.values(exitCodes)
   .map(({ code, doc }) => `${code} ${doc}`)
@@ -59,7 +63,7 @@ export function stormCommand(): Command {
       '--link <rate>',
       'each host’s link; the others keep their ratio to it; "file": as in the scenario',
       link,
-      parseRate(LINK),
+      LINK_BYTES_PER_SECOND,
     )
     .option('--scale <part>', 'images at so great a part of their size', scale, parseScale(SCALE))
     .addOption(
@@ -75,6 +79,11 @@ export function stormCommand(): Command {
     .option('--json [file]', 'the result as one JSON object on standard output, or into the file')
     .option('--report <dir>', 'a page (index.html) and its charts into this directory')
     .option('--logs <dir>', 'what every process said, and the nodes’ logs of pieces, into this directory')
+    .option(
+      '--soak <time>',
+      'instead of a storm: shelves, unshelves, deletions and restarts for so long, e.g. 2h, and what grows',
+      soakTime,
+    )
     .option('--list', 'the scenarios that come with Quarry')
     .addHelpText('after', text)
     .showHelpAfterError('(--help tells what there is)')
@@ -120,4 +129,11 @@ function scale(value: string): number {
   const part = parseScale(value);
   if (part === undefined) throw new InvalidArgumentError('It must be a part such as 1/32 or 0.25, above 0.');
   return part;
+}
+
+function soakTime(value: string): number {
+  const ms = parseDuration(value);
+  if (ms === undefined || !(ms >= 1000) || ms === Infinity)
+    throw new InvalidArgumentError('It must be a time of a second or more, such as 30min or 2h.');
+  return ms;
 }

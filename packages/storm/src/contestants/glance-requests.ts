@@ -1,13 +1,13 @@
 /** What a compute host asks of Glance, or of what stands for it, in words of curl. */
+import { curlArguments, unshelveRequests } from '../glance/nova-requests.ts';
 
 /** Into the file; `from` is where Glance is, as `http://10.0.0.1:9292`. Nova asks a Glance that is busy three times more ([glance] num_retries). */
 export function fetchCommand(
   from: string,
   { id, token, file }: { readonly id: string; readonly token: string; readonly file: string },
 ): readonly string[] {
-  const image = `${from}/v2/images/${id}`;
-  const words = [...authWords(token), '--retry', '3', '--retry-delay', '1'];
-  return ['curl', ...words, '--output', '/dev/null', image, '--next', ...words, '--output', file, `${image}/file`];
+  const words = curlArguments(unshelveRequests(id, { isDeleted: false }), { url: from, token, file, retries: 3 });
+  return ['curl', ...words];
 }
 
 /** nova-api makes the image of a shelve before the host hears of it. It answers with the record. */

@@ -11,6 +11,7 @@ import { makeDaemonBundle } from '../quarry/make-bundle.ts';
 import { planHoldings } from '../quarry/plan-holdings.ts';
 import type { HoldingsPlan } from '../quarry/plan-holdings.ts';
 import { startCluster } from '../quarry/start-cluster.ts';
+import { makeWarmUpImages, warmUp } from '../quarry/warm-up.ts';
 import { StormError } from '../storm-error.ts';
 import type { Waiting } from '../storm-network.ts';
 
@@ -41,6 +42,7 @@ async function prepare(stage: Stage, options: QuarryOptions): Promise<Attempt> {
   const plan = planHoldings(storm);
   // one that is there for the preparation only, where the storm has none
   const isSeederLent = storm.origin.seeders === 0 && needsSeeder(plan);
+  const warmUpImages = await makeWarmUpImages(stage);
   const cluster = await startCluster(stage, {
     script,
     liarScript,
@@ -48,11 +50,13 @@ async function prepare(stage: Stage, options: QuarryOptions): Promise<Attempt> {
     signal,
     seeders: isSeederLent ? 1 : storm.origin.seeders,
     lender: plan.loan?.host,
-    seeded: seededImages(storm, plan).flatMap((image) => glance.id(image) ?? []),
+    seeded: [...seededImages(storm, plan).flatMap((image) => glance.id(image) ?? []), ...warmUpImages],
   });
   const everybody = () => [...cluster.seeders, ...cluster.nodes.filter((node) => node !== undefined)];
   await awaitCluster(stage, everybody(), { signal });
   note(`the cluster stands after ${seconds()}`);
+  await warmUp(stage, cluster, warmUpImages);
+  note(`every host has warmed up after ${seconds()}`);
   await bringHoldings(stage, cluster, plan);
   if (plan.loan) {
     // a seeder counts on what it has given to nodes that live: one that starts anew has nothing

@@ -73,7 +73,14 @@ export function shelveRequests(id: string): readonly NovaRequest[] {
  */
 export function curlArguments(
   requests: readonly NovaRequest[],
-  where: { readonly url: string; readonly token: string; readonly file?: string; readonly isLastShown?: boolean },
+  where: {
+    readonly url: string;
+    readonly token: string;
+    readonly file?: string;
+    readonly isLastShown?: boolean;
+    /** How often what fails and may pass is asked again, each time a second later. */
+    readonly retries?: number;
+  },
 ): readonly string[] {
   const fileOf = ({ path }: NovaRequest): string => {
     if (where.file === undefined) throw new TypeError(`no file is named for ${path}`);
@@ -88,6 +95,7 @@ export function curlArguments(
       '--silent',
       '--show-error',
       '--fail',
+      ...(where.retries === undefined ? [] : ['--retry', String(where.retries), '--retry-delay', '1']),
       ...(method === 'GET' || method === 'PUT' ? [] : ['--request', method]),
       '--header',
       `X-Auth-Token: ${where.token}`,

@@ -1,15 +1,10 @@
 /** What a compute host asks of its façade, as Nova does it, in words of curl. */
-import { facadeAddress } from './node-flags.ts';
+import { createImageRequest, curlArguments, shelveRequests, unshelveRequests } from '../glance/nova-requests.ts';
+import { facadeUrl as facade } from './node-flags.ts';
 
-const facade = `http://${facadeAddress}`;
-
-/** What Nova asks for an unshelve: what the image is, and its data into the file; `range`: only so much of it. */
+/** All that Nova asks for an unshelve, its data into the file. The image is not deleted: another host may be unshelving it. */
 export function unshelveWords(id: string, token: string, file: string): readonly string[] {
-  const auth = authWords(token);
-  return [
-    [...auth, '--output', '/dev/null', `${facade}/v2/images/${id}`, '--next'],
-    [...auth, '--output', file, `${facade}/v2/images/${id}/file`],
-  ].flat();
+  return curlArguments(unshelveRequests(id, { isDeleted: false }), { url: facade, token, file });
 }
 
 /** Reads of parts of an image, one after the other, thrown away. */
@@ -35,35 +30,12 @@ export function createImageWords(
   token: string,
   image: { readonly name: string; readonly baseId: string | undefined; readonly instance: string },
 ): readonly string[] {
-  const record = {
-    name: `${image.name}-shelved`,
-    visibility: 'private',
-    image_type: 'snapshot',
-    instance_uuid: image.instance,
-    ...(image.baseId === undefined ? {} : { base_image_ref: image.baseId }),
-  };
-  const json = ['--header', 'Content-Type: application/json', '--data', JSON.stringify(record)];
-  return [...authWords(token), ...json, `${glanceUrl}/v2/images`];
+  return curlArguments([createImageRequest(image)], { url: glanceUrl, token, isLastShown: true });
 }
 
 /** Nova's upload: looks, names the format, sends the data without saying how much it is, looks again. The last answer is the record. */
 export function uploadWords(id: string, token: string, file: string): readonly string[] {
-  const auth = authWords(token);
-  const image = `${facade}/v2/images/${id}`;
-  const formats = [
-    { op: 'add', path: '/disk_format', value: 'raw' },
-    { op: 'add', path: '/container_format', value: 'bare' },
-  ];
-  const patchType = 'Content-Type: application/openstack-images-v2.1-json-patch';
-  return [
-    [...auth, '--output', '/dev/null', image, '--next'],
-    [...auth, '--output', '/dev/null', '--request', 'PATCH', '--header', patchType],
-    ['--data', JSON.stringify(formats), image, '--next'],
-    [...auth, '--output', '/dev/null', '--upload-file', file],
-    ['--header', 'Content-Type: application/octet-stream', '--header', 'Transfer-Encoding: chunked'],
-    ['--header', 'Expect:', `${image}/file`, '--next'],
-    [...auth, image],
-  ].flat();
+  return curlArguments(shelveRequests(id), { url: facade, token, file, isLastShown: true });
 }
 
 /** What Nova does with a snapshot once its instance runs again. */

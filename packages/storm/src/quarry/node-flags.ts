@@ -10,6 +10,7 @@ export const daemonEnvironment: Readonly<Record<string, string>> = {
 
 /** Where a façade listens on its host: what Nova's `[glance] endpoint_override` names. */
 export const facadeAddress = '127.0.0.1:9292';
+export const facadeUrl: string = `http://${facadeAddress}`;
 
 /** What all daemons of a run share. */
 export interface ClusterPlan {

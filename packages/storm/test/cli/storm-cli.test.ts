@@ -19,6 +19,8 @@ async function storm(...words: string[]): Promise<{ code: number; out: string; e
 test.each([
   [[], '--list'],
   [['--scenario', 'nothing-like-it'], 'nothing-like-it'],
+  [['--scenario', 'same-image', '--soak', '1h'], '--soak'],
+  [['--soak', 'long'], '30min'],
   [['--scenario', 'same-image', '--hosts', '0'], 'from 1 to 250'],
   [['--scenario', 'same-image', '--link', 'fast'], '20Mbit/s'],
   [['--scenario', 'same-image', '--scale', 'half'], '1/32'],
