@@ -9,7 +9,11 @@ export async function countWrongBytes(
   path: string,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<number> {
-  const [right, found] = await Promise.all([open(source), open(path)]);
+  const right = await open(source);
+  const found = await open(path).catch(async (error: unknown) => {
+    await right.close();
+    throw error;
+  });
   try {
     const sizes = [(await right.stat()).size, (await found.stat()).size] as const;
     const common = Math.min(...sizes);

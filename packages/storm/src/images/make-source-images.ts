@@ -58,7 +58,7 @@ async function makeFile(
     signal.throwIfAborted();
     const bytes = batch.subarray(0, filled);
     hash.update(bytes);
-    await file.write(bytes, 0, filled, sizeBytes);
+    await file.writeFile(bytes); // all of it, or it throws: on a full disk nobody would be told of a short write
     sizeBytes += filled;
     filled = 0;
   };

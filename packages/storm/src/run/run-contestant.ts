@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '@quarry/content';
-import { createLifecycle } from '@quarry/runtime';
+import { createLifecycle, errorCode } from '@quarry/runtime';
 import type { Clock, Random } from '@quarry/runtime';
 import type { Bound, Storm } from '@quarry/scenario';
 import type { Attempt, AttemptAccount, Contestant, Stage } from '../contestant.ts';
@@ -119,7 +119,11 @@ async function compare(
       records.push({ ...said, failure: failure ?? 'it did not end' });
       continue;
     }
-    const wrongBytes = await images.countWrongBytes(image, fileOf(index), { signal });
+    const wrongBytes = await images.countWrongBytes(image, fileOf(index), { signal }).catch((error: unknown) => {
+      // who says that it has an image and has no file of it has all of it wrong
+      if (errorCode(error) === 'ENOENT') return sizeOf(storm, image);
+      throw error;
+    });
     records.push({ ...said, endedSeconds: endedMs / 1000, wrongBytes });
     await rm(fileOf(index), { force: true });
   }
