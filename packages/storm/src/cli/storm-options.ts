@@ -30,7 +30,7 @@ const SCALE = '1/32';
 
 const text = `
 Everything runs on this machine: a network namespace with a shaped link for each host, real daemons, and after each contestant a comparison of every image
-with its source, byte by byte. Two cores carry 40 busy hosts at ${LINK}, or 200 at 5Mbit/s; the last columns of the table say whether the machine was the limit.
+with its source, byte by byte. All of it shares the cores of this machine: the table's last column says whether they were the limit, and a slower --link gives the same work more time.
 Links and images are small for that reason: unless told otherwise ${LINK}, and ${SCALE} of what the scenario says. The bound T* shrinks with them.
 
 Examples:
