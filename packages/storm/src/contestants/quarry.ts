@@ -20,6 +20,9 @@ export interface QuarryOptions {
   readonly bundle?: string;
 }
 
+/** Logs of pieces are written a fifth of a second later, or when a busy daemon comes to it. */
+const LOGS_WRITTEN_MS = 1500;
+
 /** Real daemons as hosts run them: a node with a façade in every host's namespace, seeders next to the store. */
 export function createQuarry(options: QuarryOptions = {}): Contestant {
   return {
@@ -87,7 +90,10 @@ async function prepare(stage: Stage, options: QuarryOptions): Promise<Attempt> {
     },
     fault: (fault: StormFault, waiting: Waiting) => inflictFault({ stage, cluster }, fault, waiting),
     processes: () => cluster.processes(),
-    account: () => accountOf(storm, cluster, watch.seen()),
+    async account(waiting) {
+      await clock.sleep(LOGS_WRITTEN_MS, waiting);
+      return await accountOf(storm, cluster, watch.seen());
+    },
   };
 }
 
