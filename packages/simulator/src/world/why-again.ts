@@ -1,7 +1,7 @@
 import type { SimNode } from './sim-node.ts';
 import type { World } from './world.ts';
 
-/** News of a new piece waits so long for more at most (MAX_TELL_MS of the swarm’s link-pace), and goes and comes so often, until a neighbour knows it. */
+/** News of a new piece waits so long for more at most (SLOW_TELL_MS of the swarm’s link-pace), and goes and comes so often, until a neighbour knows it. */
 const TELL_MS = 250;
 const NEWS_HOPS = 4;
 /** Members without a connection hear it by gossip: told after so long, in rounds; what is lost comes with a later one. */

@@ -51,15 +51,12 @@ const MAX_PIECES_OF_DELAY = 8;
 const BATCH_PIECES = 64;
 /** Until something is known: 1 Gbit/s. */
 const FIRST_PIECE_MS = 8.4;
-/**
- * News 10 ms old cost nothing at 10 Gbit/s, and 80 ms old 0.002 of the bound at 1 Gbit/s (simulated, 100 nodes). At 20 Mbit/s 250 ms, and 100 for what is rare, cost
- * 0.001, and less than half of the messages: 40 nodes on two cores spent more on these than on the pieces.
- */
+/** News 10 ms old cost nothing at 10 Gbit/s, and 80 ms old 0.002 of the bound at 1 Gbit/s (simulated, 100 nodes). */
 const TELL_PIECES = 10;
 const MIN_TELL_MS = 10;
-const MAX_TELL_MS = 250;
-/** Of what is rare. */
-const MAX_RARE_TELL_MS = 100;
+const MAX_TELL_MS = 80;
+/** Over a slow link, at 20 Mbit/s, it costs 0.001, and less than half of the messages: 40 nodes on two cores spent more on these than on the pieces. */
+const SLOW_TELL_MS = 250;
 /** So many connected peers that show a piece make no crowd. */
 const RARE_HOLDERS = 1;
 /** What was seen so long ago may be another link. */
@@ -109,8 +106,9 @@ export function createLinkPace(): LinkPace {
       return pieceMs();
     },
     tellAfterMs(holders) {
-      if (holders <= RARE_HOLDERS) return Math.max(1, Math.min(MAX_RARE_TELL_MS, pieceMs()));
-      return Math.max(MIN_TELL_MS, Math.min(MAX_TELL_MS, TELL_PIECES * pieceMs()));
+      if (holders <= RARE_HOLDERS) return Math.max(1, Math.min(MAX_TELL_MS, pieceMs()));
+      const mostMs = pieceMs() > SLOW_PIECE_MS ? SLOW_TELL_MS : MAX_TELL_MS;
+      return Math.max(MIN_TELL_MS, Math.min(mostMs, TELL_PIECES * pieceMs()));
     },
     get linkBytesPerSecond() {
       return Math.max(inward.bytesPerSecond, outward.bytesPerSecond);
