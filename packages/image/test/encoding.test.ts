@@ -83,7 +83,9 @@ describe('an ingest that encodes pieces', () => {
       await fc.assert(
         fc.asyncProperty(anyContent, fc.boolean(), async (image, isSizeKnown) => {
           const [plainly, encoded] = [createTestNode(), createTestNode()];
-          const source = { ref: anyRef, domain: publicDomain, bytes: streamOf(image), imageBytes: image.length };
+          // Both know the same of the size: an odd one, where it is known, rules out the cutter for disks.
+          const imageBytes = isSizeKnown ? image.length : undefined;
+          const source = { ref: anyRef, domain: publicDomain, bytes: streamOf(image), imageBytes };
           const expected = await ingestImage(plainly, source);
           const { manifest, report } = await ingestEncoded({ ...encoded, compute } as TestNode, image, isSizeKnown);
           expect(manifest).toEqual(expected.manifest);
