@@ -85,13 +85,15 @@ export function createExchangeServer(
         isSending = false;
         watch.pause();
       };
-      try {
-        stream.expect(true); // the asker may have the answer before this side knows that it has left
-        await send(answerHead(answer), typeof answer === 'object' && answer.byteLength > 0);
-        if (typeof answer === 'object') await sendAnswer(answer, send);
+      const flush = async (): Promise<void> => {
         isSending = true;
         watch.touch();
         await stream.flush?.();
+      };
+      try {
+        stream.expect(true); // the asker may have the answer before this side knows that it has left
+        await send(answerHead(answer), typeof answer === 'object' && answer.byteLength > 0);
+        if (typeof answer === 'object') await sendAnswer(answer, send, flush);
       } finally {
         if (stream.flush && typeof answer === 'object' && 'parts' in answer) answer.release?.();
       }
@@ -160,13 +162,18 @@ async function tryHandle(
   }
 }
 
-async function sendAnswer(answer: Answer, send: SendPart): Promise<void> {
-  if (answer instanceof Uint8Array) return await send(answer, false);
+/** The parts are asked for their end when all have left: whoever makes them counts what is under way by it. */
+async function sendAnswer(answer: Answer, send: SendPart, flush: () => Promise<void>): Promise<void> {
+  if (answer instanceof Uint8Array) {
+    await send(answer, false);
+    return await flush();
+  }
   let sentBytes = 0;
   for await (const part of answer.parts) {
     sentBytes += part.byteLength;
     if (sentBytes > answer.byteLength) break;
     await send(part, sentBytes < answer.byteLength);
+    if (sentBytes === answer.byteLength) await flush();
   }
   if (sentBytes === answer.byteLength) return;
   throw new TypeError(
