@@ -21,8 +21,10 @@ export interface BulkOptions {
   readonly maxConnections: number;
   /** Incoming connections that have not proven whose they are. Over it the oldest is cut, so that silence does not keep members out. */
   readonly maxStrangers: number;
-  /** From the first packet to the name of the protocol; and what a peer is given to agree and to be connected before the network beneath is used. */
+  /** From the first packet to the name of the protocol; and what a peer is given to agree and to be connected before it counts as one that cannot be reached. */
   readonly connectTimeoutMs: number;
+  /** So long a request waits for that, before it goes over the network beneath. */
+  readonly connectPatienceMs: number;
   /** A peer whose port could not be reached is tried again after a pause that grows from the first to the second. */
   readonly retryFirstMs: number;
   readonly retryMaxMs: number;
@@ -38,8 +40,13 @@ export interface BulkOptions {
   readonly sendPartBytes: number;
 }
 
-/** What carries pieces: the requests whose answers are long. */
-export const bulkProtocols: readonly string[] = [protocols.uncheckedPiece, protocols.piece, protocols.ask];
+/** What carries pieces, the requests whose answers are long; and the many short words of who has what, each of which costs a libp2p stream several frames. */
+export const bulkProtocols: readonly string[] = [
+  protocols.uncheckedPiece,
+  protocols.piece,
+  protocols.ask,
+  protocols.tellHaves,
+];
 
 export const bulkDefaults: Omit<BulkOptions, 'protocols'> = Object.freeze({
   mode: 'tls',
@@ -51,7 +58,8 @@ export const bulkDefaults: Omit<BulkOptions, 'protocols'> = Object.freeze({
   maxConnections: 2_048,
   // All hosts of a storm may come to a seeder at once.
   maxStrangers: 1_024,
-  connectTimeoutMs: 3_000,
+  connectTimeoutMs: 15_000,
+  connectPatienceMs: 2_000,
   retryFirstMs: 5_000,
   retryMaxMs: 300_000,
   idleTimeoutMs: 10_000,

@@ -19,7 +19,9 @@ export class NoBulkPath extends Error {}
 
 /**
  * How each peer can be reached in bulk: asked over Noise once, then remembered while it is connected. One that has no port to offer, or whose port
- * does not answer, is asked again after a pause; by a try of its own then, so that no request waits for it.
+ * does not answer, is asked again after a pause; by a try of its own then, so that no request waits for it. Nor does one wait for long where a host is short of
+ * CPU, or a link full: the connection may still come, and the next request has it. Twenty hosts on two cores, that took a slow handshake for none, carried
+ * half of their pieces over Noise, which made them slower still.
  */
 export interface BulkPaths {
   /** Rejects with NoBulkPath, or as the signal says. */
@@ -50,6 +52,10 @@ export function createBulkPaths(deps: BulkPathsDeps, options: BulkOptions): Bulk
   /** Keys for TLS; tickets are good for one connection and not kept. */
   const offers = new Map<PeerId, BulkOffer>();
   const aways = new Map<PeerId, Away>();
+  /** Connections under way for longer than requests wait: until one of them is settled, no other is tried. */
+  const late = new Map<PeerId, Promise<FramedStream>>();
+  /** Connections that came after their request had left by another way, by peer and protocol. */
+  const spares = new Map<string, FramedStream>();
   const asks = createSingleFlight<BulkOffer | undefined>();
   const book = createConnectionBook({ maxPerPeer: Infinity });
   const closing = new AbortController();
@@ -113,10 +119,13 @@ export function createBulkPaths(deps: BulkPathsDeps, options: BulkOptions): Bulk
     if (offer.mode === 'tls') offers.set(peer, offer);
     return stream;
   };
-  const tryOpen = async (peer: PeerId, protocol: string, signal: AbortSignal): Promise<FramedStream> => {
+  const tryOpen = async (peer: PeerId, protocol: string): Promise<FramedStream> => {
     const ms = options.connectTimeoutMs;
-    const late = (): Error => new SwarmError('SWARM_UNREACHABLE', `no bulk connection within ${ms} ms`);
-    const stream = await withDeadline(clock, { ms, late, signal }, (ending) => attempt(peer, protocol, ending));
+    const tooLate = (): Error => new SwarmError('SWARM_UNREACHABLE', `no bulk connection within ${ms} ms`);
+    const { signal } = closing;
+    const stream = await withDeadline(clock, { ms, late: tooLate, signal }, (ending) =>
+      attempt(peer, protocol, ending),
+    );
     if (isConnected(peer) && !closing.signal.aborted) return stream;
     offers.delete(peer);
     stream.abort(new SwarmError('SWARM_UNREACHABLE', 'the peer has gone'));
@@ -127,11 +136,44 @@ export function createBulkPaths(deps: BulkPathsDeps, options: BulkOptions): Bulk
     aways.set(peer, { pauseMs, untilMs: clock.now() + pauseMs, isTrying: false });
     logger.debug('no bulk connection to a peer: libp2p carries what it is asked', { peer, pauseMs, error });
   };
+  const spare = (peer: PeerId, protocol: string, stream: FramedStream): void => {
+    const name = `${peer} ${protocol}`;
+    if (spares.has(name)) return stream.close();
+    spares.set(name, stream);
+    book.add(peer, stream);
+    stream.onEnd(() => {
+      if (spares.get(name) === stream) spares.delete(name);
+    });
+    // Nobody may come for it.
+    const cancel = clock.after(options.idleConnectionMs, () => {
+      if (spares.get(name) === stream) stream.close();
+    });
+    stream.onEnd(cancel);
+  };
+  const takeSpare = (peer: PeerId, protocol: string): FramedStream | undefined => {
+    const name = `${peer} ${protocol}`;
+    const stream = spares.get(name);
+    spares.delete(name);
+    return stream?.isOpen === true ? stream : undefined;
+  };
+  const begin = (peer: PeerId, protocol: string): Promise<FramedStream> => {
+    opening += 1;
+    const begun = tryOpen(peer, protocol)
+      .catch((cause: unknown) => {
+        if (!aways.has(peer)) setAway(peer, options.retryFirstMs, cause);
+        throw new NoBulkPath('the peer cannot be reached', { cause });
+      })
+      .finally(() => {
+        opening -= 1;
+        if (late.get(peer) === begun) late.delete(peer);
+      });
+    return begun;
+  };
   const tryAgain = (peer: PeerId, protocol: string, away: Away): void => {
     away.isTrying = true;
-    tryOpen(peer, protocol, closing.signal).then(
+    tryOpen(peer, protocol).then(
       (stream) => {
-        stream.close();
+        spare(peer, protocol, stream);
         if (aways.get(peer) === away) aways.delete(peer);
       },
       (error: unknown) => {
@@ -148,18 +190,30 @@ export function createBulkPaths(deps: BulkPathsDeps, options: BulkOptions): Bulk
         if (clock.now() >= away.untilMs && !away.isTrying) tryAgain(peer, protocol, away);
         throw new NoBulkPath('the peer could not be reached a while ago');
       }
+      const ready = takeSpare(peer, protocol);
+      if (ready) return ready;
+      if (late.has(peer)) throw new NoBulkPath('the peer takes long to connect');
       if (book.size + opening >= options.maxConnections) throw new NoBulkPath('too many connections');
-      opening += 1;
+      const begun = begin(peer, protocol);
+      const left = new AbortController();
+      const leave = (reason: unknown): void => left.abort(reason);
+      const cancel = clock.after(options.connectPatienceMs, () => {
+        late.set(peer, begun);
+        leave(new NoBulkPath('the peer takes long to connect'));
+      });
+      const onAbort = (): void => leave(signal.reason);
+      signal.addEventListener('abort', onAbort, { once: true });
+      begun.then(
+        (stream) => left.signal.aborted && spare(peer, protocol, stream),
+        () => {},
+      );
       try {
-        const stream = await tryOpen(peer, protocol, signal);
+        const stream = await Promise.race([begun, rejected(left.signal)]);
         book.add(peer, stream);
         return stream;
-      } catch (cause) {
-        signal.throwIfAborted();
-        if (!aways.has(peer)) setAway(peer, options.retryFirstMs, cause);
-        throw new NoBulkPath('the peer cannot be reached', { cause });
       } finally {
-        opening -= 1;
+        cancel();
+        signal.removeEventListener('abort', onAbort);
       }
     },
     get openConnections() {
@@ -175,4 +229,8 @@ export function createBulkPaths(deps: BulkPathsDeps, options: BulkOptions): Bulk
       book.abortAll(error);
     },
   };
+}
+
+function rejected(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 }
