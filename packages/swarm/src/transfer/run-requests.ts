@@ -108,8 +108,8 @@ interface Running {
   toldAtMs: number;
 }
 
-/** Progress is told at most this often: the scheduler looks at seconds. */
-const TELL_EVERY_MS = 20;
+/** Progress is told at most this often: the scheduler looks at parts of a second, and over a slow link every read of a few KB would be a word to it. */
+const TELL_EVERY_MS = 100;
 /** Pieces of a run that may be waiting for the disk while the next is read. */
 const MAX_UNWRITTEN = 2;
 
