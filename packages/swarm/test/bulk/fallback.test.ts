@@ -1,11 +1,11 @@
 // What cannot travel in bulk travels over libp2p, and goes back when it can.
 import { connect, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { once } from 'node:events';
 import { createVirtualClock } from '@quarry/runtime';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Libp2pNetwork } from '../../src/network/libp2p-network.ts';
-import { bytes, startBulkNode, startNode, text } from '../network/nodes.ts';
+import { bytes, startBulkNode, startNode, text, until } from '../network/nodes.ts';
 
 const PROTOCOL = '/quarry/test/1';
 
@@ -29,6 +29,24 @@ async function closedPort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   server.close();
   return port;
+}
+
+/** Passes on what comes in, both ways, when it has been opened. */
+function gateTo(port: number, onPassed: () => void, opened: Promise<void> = Promise.resolve()): Server {
+  const gate = createServer((socket) => {
+    void opened.then(() => {
+      const target = connect(port, '127.0.0.1', onPassed);
+      for (const [from, to] of [
+        [socket, target],
+        [target, socket],
+      ] as const) {
+        from.on('error', () => {}).on('close', () => void to.destroy());
+        from.pipe(to);
+      }
+    });
+  });
+  onTestFinished(() => void gate.close());
+  return gate;
 }
 
 describe('a request goes over libp2p', () => {
@@ -87,17 +105,7 @@ test('a port that has come back is used again', async () => {
   expect(asker.bulk().fallbacks).toBe(1);
 
   const passed = Promise.withResolvers<void>();
-  const gate = createServer((socket) => {
-    const target = connect(realPort, '127.0.0.1', passed.resolve);
-    for (const [from, to] of [
-      [socket, target],
-      [target, socket],
-    ] as const) {
-      from.on('error', () => {}).on('close', () => void to.destroy());
-      from.pipe(to);
-    }
-  });
-  onTestFinished(() => void gate.close());
+  const gate = gateTo(realPort, passed.resolve);
   gate.listen(gatePort, '127.0.0.1');
   await once(gate, 'listening');
   await clock.advance(4_999);
@@ -111,4 +119,31 @@ test('a port that has come back is used again', async () => {
   const { fallbacks } = asker.bulk();
   expect(await ask(asker, peer)).toBe('hello');
   expect(asker.bulk().fallbacks).toBe(fallbacks);
+});
+
+test('a connection that takes long is not waited for, and is there for the next request', async () => {
+  const clock = createVirtualClock();
+  const [gatePort, realPort] = [await closedPort(), await closedPort()];
+  const [announce, listen] = [gatePort, realPort].map((port) => [`/ip4/127.0.0.1/tcp/${port}`]);
+  const opened = Promise.withResolvers<void>();
+  const gate = gateTo(realPort, () => {}, opened.promise);
+  gate.listen(gatePort, '127.0.0.1');
+  await once(gate, 'listening');
+  const knocked = once(gate, 'connection');
+  const peer = echo(await startBulkNode('tls', {}, {}, { ...(announce && listen && { announce, listen }) }));
+  const asker = await startBulkNode('tls', {}, { clock }, { connectPatienceMs: 2_000, connectTimeoutMs: 15_000 });
+  await meet(asker, peer);
+
+  const first = ask(asker, peer);
+  await knocked;
+  await clock.advance(1_999);
+  expect(asker.bulk().fallbacks).toBe(0);
+  await clock.advance(1);
+  expect(await first).toBe('hello');
+  expect(await ask(asker, peer)).toBe('hello'); // meanwhile nobody waits, nor tries
+  expect(asker.bulk()).toMatchObject({ fallbacks: 2, openConnections: 0 });
+  opened.resolve();
+  await until(() => asker.bulk().openConnections === 1);
+  expect(await ask(asker, peer)).toBe('hello');
+  expect(asker.bulk()).toMatchObject({ fallbacks: 2, openConnections: 1 });
 });

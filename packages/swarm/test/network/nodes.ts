@@ -79,6 +79,7 @@ export async function startBulkNode(
       idleTimeoutMs,
       idleConnectionMs: idleStreamMs,
       connectTimeoutMs: 30_000,
+      connectPatienceMs: 30_000,
       ...bulk,
     },
   );
