@@ -222,6 +222,7 @@ export function createBulkPaths(deps: BulkPathsDeps, options: BulkOptions): Bulk
     cut(peer, error) {
       offers.delete(peer);
       aways.delete(peer);
+      late.delete(peer);
       book.abort(peer, error);
     },
     close(error) {
