@@ -21,7 +21,7 @@ export class NoBulkPath extends Error {}
  * How each peer can be reached in bulk: asked over Noise once, then remembered while it is connected. One that has no port to offer, or whose port
  * does not answer, is asked again after a pause; by a try of its own then, so that no request waits for it. Nor does one wait for long where a host is short of
  * CPU, or a link full: the connection may still come, and the next request has it. Twenty hosts on two cores, that took a slow handshake for none, carried
- * half of their pieces over Noise, which made them slower still.
+ * about half of their requests over Noise, which made them slower still.
  */
 export interface BulkPaths {
   /** Rejects with NoBulkPath, or as the signal says. */
